@@ -1,0 +1,201 @@
+// Package plan describes changes to a host before they happen.
+//
+// A [Plan] is data: an ordered list of [Step] values, each with the text that it will change as a unified diff, and the
+// fingerprints of everything that was read to arrive at them. It can be printed, saved, reviewed and sent to another
+// machine. Nothing in this package reads or writes the host, and nothing in it knows the time: package engine plans
+// and applies.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// FormatVersion is the version of the JSON form of a [Plan]. A plan of another major version is refused.
+const FormatVersion = "1.0"
+
+// The kinds of step that the engine brings. Others can be registered with it.
+const (
+	CheckHealth       = "check_health"
+	WriteFile         = "write_file"
+	RemoveFile        = "remove_file"
+	CreateSymlink     = "create_symlink"
+	RemoveSymlink     = "remove_symlink"
+	IssueCertificate  = "issue_certificate"
+	RenewCertificate  = "renew_certificate"
+	DeleteCertificate = "delete_certificate"
+	TestConfig        = "test_config"
+	Reload            = "reload"
+	Verify            = "verify"
+)
+
+// An Action is what happens to one resource.
+type Action string
+
+const (
+	Create    Action = "create"
+	Update    Action = "update"
+	Delete    Action = "delete"
+	Unchanged Action = "unchanged"
+)
+
+// A Plan is what has to be done to make a host match what was asked for.
+type Plan struct {
+	FormatVersion string `json:"format_version"`
+	// ID is the SHA-256 of everything else in the plan, so that two plans with the same ID do the same.
+	ID          string `json:"id"`
+	ToolVersion string `json:"tool_version"`
+	// Operation is the command that asked: apply, destroy, put, delete, renew, rollback, ...
+	Operation string `json:"operation"`
+	// Request is what was asked for. Applying a saved plan computes it again from this and goes on only if
+	// the result is the same, so that nothing in a plan's file is ever executed on trust.
+	Request json.RawMessage `json:"request"`
+	Summary Summary         `json:"summary"`
+	Changes []Change        `json:"changes"`
+	Steps   []Step          `json:"steps"`
+	// Fingerprints are of all that was read, in order of path. A plan is stale once one of them differs.
+	Fingerprints []Fingerprint `json:"fingerprints"`
+	Warnings     []string      `json:"warnings,omitempty"`
+}
+
+// A Summary counts resources by what happens to them. Drifted ones, edited behind the program's back, are among the
+// updates too.
+type Summary struct {
+	Create    int `json:"create"`
+	Update    int `json:"update"`
+	Delete    int `json:"delete"`
+	Unchanged int `json:"unchanged"`
+	Drifted   int `json:"drifted"`
+}
+
+// A Change is what happens to one resource, and why.
+type Change struct {
+	// Address names the resource by type and name, such as "route.orchestrator".
+	Address string `json:"address"`
+	Action  Action `json:"action"`
+	Reason  string `json:"reason"`
+	Drifted bool   `json:"drifted,omitempty"`
+}
+
+// A Step is one action on the host.
+type Step struct {
+	// ID is unique within the plan and stands for the step in events and errors.
+	ID   string `json:"id"`
+	Kind string `json:"kind"`
+	// Address is the resource the step works for; empty for one that serves several, such as a reload.
+	Address     string `json:"address,omitempty"`
+	Path        string `json:"path,omitempty"`
+	Description string `json:"description"`
+	// Diff is a unified diff of the file at Path that patch -p1 accepts, run from the root directory.
+	Diff string `json:"diff,omitempty"`
+	// Undo says what taking the step back does.
+	Undo string `json:"undo"`
+	// Spec holds what the step's kind needs to know beyond the fields above. Its form is the kind's own.
+	Spec json.RawMessage `json:"spec,omitempty"`
+
+	// Before and After are what the path of a file or symlink step holds; nil for other kinds. They are not part of
+	// the JSON form: Diff shows the difference.
+	Before *State `json:"-"`
+	After  *State `json:"-"`
+}
+
+// A State is what a path holds: nothing, a regular file or a symbolic link. The zero value is nothing.
+type State struct {
+	// Mode is the type and permission bits: fs.ModeSymlink for a link, 0 for nothing.
+	Mode fs.FileMode
+	// Content is a file's bytes.
+	Content []byte
+	// Target is a link's.
+	Target string
+	// UID and GID own a file. For a state that is wanted, -1 leaves the owner as it is or as the system gives it.
+	UID, GID int
+	// Exists is false where there is nothing.
+	Exists bool
+}
+
+// File returns the state of a regular file that is wanted.
+func File(content []byte, perm fs.FileMode) *State {
+	return &State{Exists: true, Mode: perm.Perm(), Content: content, UID: -1, GID: -1}
+}
+
+// Link returns the state of a symbolic link that is wanted.
+func Link(target string) *State {
+	return &State{Exists: true, Mode: fs.ModeSymlink, Target: target, UID: -1, GID: -1}
+}
+
+// IsLink reports whether the path holds a symbolic link.
+func (s *State) IsLink() bool { return s.Exists && s.Mode&fs.ModeSymlink != 0 }
+
+// String describes the state in one line, without its content: the form that [Fingerprint] holds.
+func (s *State) String() string {
+	switch {
+	case s == nil || !s.Exists:
+		return "absent"
+	case s.IsLink():
+		return "symlink to " + s.Target
+	default:
+		return fmt.Sprintf("file %04o sha256:%s", s.Mode.Perm(), Hash(s.Content))
+	}
+}
+
+// Hash returns the SHA-256 of b in hexadecimal.
+func Hash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// A Fingerprint is what was seen at a path while planning, in a form that differs whenever the thing does:
+// "absent", "file 0644 sha256:…", "symlink to …", "directory sha256:…" (of the names in it).
+type Fingerprint struct {
+	Path  string `json:"path"`
+	State string `json:"state"`
+}
+
+// Empty reports whether there is nothing to do.
+func (p *Plan) Empty() bool { return len(p.Steps) == 0 }
+
+// Seal sets the plan's ID from its content. The planner calls it last.
+func (p *Plan) Seal() error {
+	id, err := p.digest()
+	if err != nil {
+		return err
+	}
+	p.ID = id
+	return nil
+}
+
+func (p *Plan) digest() (string, error) {
+	c := *p
+	c.ID = ""
+	b, err := json.Marshal(&c)
+	if err != nil {
+		return "", fmt.Errorf("encode plan: %w", err)
+	}
+	return Hash(b), nil
+}
+
+// ErrDamaged is in the chain of [Parse]'s error when a plan's text does not fit its ID: it was cut short or edited.
+var ErrDamaged = errors.New("the plan's text does not fit its id: it was cut short or edited")
+
+// Parse reads a saved plan and checks that it is whole and of a version that is understood.
+func Parse(b []byte) (*Plan, error) {
+	var p Plan
+	if err := json.Unmarshal(b, &p); err != nil {
+		return nil, fmt.Errorf("not a plan: %w", err)
+	}
+	if p.FormatVersion != FormatVersion {
+		return nil, fmt.Errorf("a plan of format_version %.20q; this program reads %q: plan again", p.FormatVersion, FormatVersion)
+	}
+	id, err := p.digest()
+	if err != nil {
+		return nil, err
+	}
+	if id != p.ID {
+		return nil, ErrDamaged
+	}
+	return &p, nil
+}
