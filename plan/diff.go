@@ -32,10 +32,15 @@ const (
 // JSON; the diff then is the one line "Binary files a/… and b/… differ", which both programs skip as prose.
 func Diff(path string, before, after *State) string {
 	from, to := versionOf(before), versionOf(after)
+	newType := from.exists() && to.exists() && from.isLink() != to.isLink()
 	switch {
 	case from == to:
 		return ""
-	case from.exists() && to.exists() && from.isLink() != to.isLink():
+	case (newType || from.text != to.text) && !(from.isText() && to.isText()):
+		// Whole or not at all: half of a change of type would delete the file and not make the link.
+		oldName, newName := sideNames(path, from, to)
+		return fmt.Sprintf("Binary files %s and %s differ\n", oldName, newName)
+	case newType:
 		// Neither program turns a file into a link in place.
 		return filePatch(path, from, version{}) + filePatch(path, version{}, to)
 	default:
@@ -80,16 +85,12 @@ func (v version) blobID() string {
 
 // filePatch returns the patch of one file: from and to differ, and are of the same type if both exist.
 func filePatch(path string, from, to version) string {
-	oldName, newName := sideNames(path, from, to)
-	sameText := from.text == to.text
-	if !sameText && !(from.isText() && to.isText()) {
-		return fmt.Sprintf("Binary files %s and %s differ\n", oldName, newName)
-	}
 	var b strings.Builder
 	writeHeader(&b, path, from, to)
-	if sameText {
+	if from.text == to.text {
 		return b.String() // only the mode differs, or an empty file comes or goes
 	}
+	oldName, newName := sideNames(path, from, to)
 	fmt.Fprintf(&b, "--- %s\n+++ %s\n", oldName, newName)
 	lines, complete := compare(splitLines(from.text), splitLines(to.text))
 	note := ""

@@ -51,6 +51,7 @@ func TestDiffsReadAsGitWritesThem(t *testing.T) {
 		"a name to be quoted":        {"/a b\t\"é", nil, file(""), "diff --git \"a/a b\\011\\\"\\303\\251\" \"b/a b\\011\\\"\\303\\251\"\nnew file mode 100644\nindex 0000000..e69de29\n"},
 		"content that is not UTF-8":  {"/f", file("caf\xe9\n"), file("café\n"), "Binary files a/f and b/f differ\n"},
 		"a NUL byte":                 {"/f", nil, file("\x00"), "Binary files /dev/null and b/f differ\n"},
+		"a link to what is no text":  {"/l", file("x"), plan.Link("\xff"), "Binary files a/l and b/l differ\n"},
 		"a mode of what is no text":  {"/f", file("\xff"), plan.File([]byte("\xff"), 0o600), "diff --git a/f b/f\nold mode 100644\nnew mode 100600\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,6 +36,12 @@ func TestPlansSurviveJSON(t *testing.T) {
 			is.Equal(read.ID, p.ID)
 			is.Equal(encode(t, read), text) // the same bytes again
 			is.Equal(read.String(), p.String())
+
+			escaped, err := json.Marshal(p) // as part of an answer over HTTP, say
+			is.NoErr(err)
+			read, err = plan.Parse(escaped)
+			is.NoErr(err)
+			is.Equal(read.ID, p.ID)
 		})
 	}
 }

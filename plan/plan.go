@@ -46,7 +46,7 @@ const (
 // A Plan is what has to be done to make a host match what was asked for.
 type Plan struct {
 	FormatVersion string `json:"format_version"`
-	// ID is the SHA-256 of everything else in the plan, so that two plans with the same ID do the same.
+	// ID is the SHA-256 of everything else in the plan but the warnings, so that two plans with the same ID do the same.
 	ID          string `json:"id"`
 	ToolVersion string `json:"tool_version"`
 	// Operation is the command that asked: apply, destroy, put, delete, renew, rollback, ...
@@ -92,6 +92,8 @@ type Step struct {
 	Description string `json:"description"`
 	// Diff is a unified diff of the file at Path that patch -p1 accepts, run from the root directory.
 	Diff string `json:"diff,omitempty"`
+	// DependsOn names steps without which this one is left out: HTTPS waits for its certificate.
+	DependsOn []string `json:"depends_on,omitempty"`
 	// Undo says what taking the step back does.
 	Undo string `json:"undo"`
 	// Spec holds what the step's kind needs to know beyond the fields above. Its form is the kind's own.
@@ -170,7 +172,7 @@ func (p *Plan) Seal() error {
 
 func (p *Plan) digest() (string, error) {
 	c := *p
-	c.ID = ""
+	c.ID, c.Warnings = "", nil // warnings are remarks: they change nothing of what is done
 	b, err := json.Marshal(&c)
 	if err != nil {
 		return "", fmt.Errorf("encode plan: %w", err)
