@@ -1,0 +1,53 @@
+# "make help" prints what there is to make.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export PATH := $(PATH):/usr/local/go/bin:/usr/sbin
+
+STATICCHECK_VERSION := 0.8.2
+STATICCHECK := bin/staticcheck-$(STATICCHECK_VERSION)
+# For each fuzz target, in seconds. More finds more: make fuzz FUZZ_SECONDS=600
+FUZZ_SECONDS ?= 3
+# Of one package's tests.
+TEST_TIMEOUT ?= 9m
+
+.PHONY: help install build demo test fuzz lint bench bench-peers clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: ## install the packages that tests and demo need (Debian's, as root); only look when all is there
+	@.ci/install
+
+build: ## build bin/proxy-manager, static, so that it runs on any Linux
+	CGO_ENABLED=0 go build -trimpath -o bin/proxy-manager ./cli/proxy-manager
+
+demo: install build ## show plan, apply, HTTPS and rollback on a private nginx and ACME CA
+	go run ./examples/demo
+
+# -count=1, because Go's test cache knows nothing of nginx and certbot.
+test: install ## go vet, every test with the race detector, and each fuzz target for a few seconds
+	go vet ./...
+	go test -race -count=1 -timeout $(TEST_TIMEOUT) ./...
+	.ci/fuzz $(FUZZ_SECONDS)
+
+fuzz: ## only the fuzz targets
+	.ci/fuzz $(FUZZ_SECONDS)
+
+lint: $(STATICCHECK) ## gofmt, go vet, staticcheck and shellcheck
+	@unformatted=$$(gofmt -l .); [[ -z $$unformatted ]] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
+	go vet ./...
+	$(STATICCHECK) ./...
+	find .ci examples -type f \( -path '.ci/*' -o -name '*.sh' \) -exec shellcheck {} +
+
+$(STATICCHECK):
+	GOBIN=$(CURDIR)/bin go install honnef.co/go/tools/cmd/staticcheck@v$(STATICCHECK_VERSION)
+	mv bin/staticcheck $@
+
+bench: install build ## measure against the floor, nginx itself, and print the table of ratios
+	go run ./examples/bench
+
+bench-peers: install build ## the same work, done by what people use today
+	go run ./examples/bench -peers
+
+clean: ## remove what was built
+	rm -rf bin
