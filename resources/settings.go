@@ -1,9 +1,16 @@
 package resources
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"net/netip"
+	"path"
+	"slices"
 
 	"github.com/hashicorp/go-version"
+
+	"github.com/fullpotential-ai/proxy-manager/resources/strictjson"
 )
 
 // Settings are what the rendering depends on beside the route: the host and its nginx.
@@ -28,5 +35,57 @@ type Settings struct {
 
 // CertificateFiles are the paths of a certificate, its chain included, and of its key.
 type CertificateFiles struct {
-	Fullchain, PrivateKey string
+	Fullchain  string `json:"fullchain"`
+	PrivateKey string `json:"private_key"`
+}
+
+// check fills in the default ports and reports settings that no configuration can be made with.
+func (s *Settings) check() error {
+	s.HTTPPort, s.HTTPSPort = cmp.Or(s.HTTPPort, 80), cmp.Or(s.HTTPSPort, 443)
+	switch {
+	case s.Nginx == nil:
+		return errors.New("render: the version of nginx is not known")
+	case s.HTTPPort < 1 || s.HTTPPort > 65535:
+		return fmt.Errorf("render: HTTP port %d is not from 1 to 65535", s.HTTPPort)
+	case s.HTTPSPort < 1 || s.HTTPSPort > 65535:
+		return fmt.Errorf("render: HTTPS port %d is not from 1 to 65535", s.HTTPSPort)
+	case s.HTTPPort == s.HTTPSPort:
+		return fmt.Errorf("render: port %d can't serve both HTTP and HTTPS", s.HTTPPort)
+	}
+	if err := checkPath("webroot", s.Webroot); err != nil {
+		return err
+	}
+	if s.UpstreamCAFile == "" {
+		return nil
+	}
+	return checkPath("CA file of the upstreams", s.UpstreamCAFile)
+}
+
+// checkPath makes sure that nginx reads the file that is meant: a relative path would be looked up below its prefix, and
+// the TLS directives give "data:" and "engine:" a meaning of their own.
+func checkPath(what, p string) error {
+	if !path.IsAbs(p) || path.Clean(p) != p {
+		return fmt.Errorf("render: %s %s is not an absolute, clean path", what, strictjson.Quote(p))
+	}
+	return nil
+}
+
+func (c *CertificateFiles) check() error {
+	return errors.Join(checkPath("certificate", c.Fullchain), checkPath("private key", c.PrivateKey))
+}
+
+// http2Directive: "http2 on;" came with 1.25.1, where the parameter of listen began to draw a warning.
+func (s *Settings) http2Directive() bool { return atLeast(s.Nginx, 1, 25, 1) }
+
+// canRejectHandshake: ssl_reject_handshake came with 1.19.4.
+func (s *Settings) canRejectHandshake() bool { return atLeast(s.Nginx, 1, 19, 4) }
+
+// rotatesTicketKeys: from 1.23.2 nginx changes the keys of session tickets by itself.
+func (s *Settings) rotatesTicketKeys() bool { return atLeast(s.Nginx, 1, 23, 2) }
+
+// knowsMLKEM: older OpenSSL takes the name of the post-quantum group for an error, and nginx does not start.
+func (s *Settings) knowsMLKEM() bool { return s.OpenSSL != nil && atLeast(s.OpenSSL, 3, 5, 0) }
+
+func atLeast(v *version.Version, want ...int) bool {
+	return slices.Compare(v.Segments(), want) >= 0
 }
