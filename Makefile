@@ -37,7 +37,7 @@ lint: $(STATICCHECK) ## gofmt, go vet, staticcheck and shellcheck
 	@unformatted=$$(gofmt -l .); [[ -z $$unformatted ]] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
-	find .ci examples -type f \( -path '.ci/*' -o -name '*.sh' \) -exec shellcheck {} +
+	find . -type f \( -path './.ci/*' -o -name '*.sh' \) -exec shellcheck {} +
 
 $(STATICCHECK):
 	GOBIN=$(CURDIR)/bin go install honnef.co/go/tools/cmd/staticcheck@v$(STATICCHECK_VERSION)
