@@ -1,0 +1,335 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+)
+
+// A Result is what an apply that did not fail has done.
+type Result struct {
+	// ID names the apply in the history; empty where there was nothing to do.
+	ID       string        `json:"id"`
+	Plan     *plan.Plan    `json:"plan"`
+	Duration time.Duration `json:"duration_ns"`
+}
+
+// Apply does what a plan says, if everything that the plan was made from is still as it was: otherwise the error has the
+// code StalePlan and names what changed. The plan's steps are not taken on trust: they are computed again from its
+// request, and must come out the same.
+func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (*Result, error) {
+	req, err := e.parseRequest(p.Request)
+	if err != nil {
+		return nil, err
+	}
+	var result *Result
+	err = e.exclusively(ctx, p.Operation, func(ctx context.Context) error {
+		fresh, s, err := e.plan(ctx, req)
+		if err == nil && fresh.ID == p.ID {
+			result, err = e.execute(ctx, fresh, s)
+			return err
+		}
+		if err == nil {
+			return stale(p, fresh)
+		}
+		// What was asked for is no longer possible. If the world has moved, that is the news.
+		if s, serr := e.survey(ctx); serr == nil {
+			if changed := changedSince(p.Fingerprints, s.obs.fingerprints()); len(changed) > 0 {
+				return errors.Join(staleError(changed), err)
+			}
+		}
+		return err
+	})
+	return result, err
+}
+
+// Do plans and applies in one go, as the only writer.
+func (e *Engine) Do(ctx context.Context, req Request) (*Result, error) {
+	var result *Result
+	err := e.exclusively(ctx, req.Operation, func(ctx context.Context) error {
+		p, s, err := e.plan(ctx, req)
+		if err != nil {
+			return err
+		}
+		result, err = e.execute(ctx, p, s)
+		return err
+	})
+	return result, err
+}
+
+// stale says why a plan can't be applied any more.
+func stale(p, fresh *plan.Plan) error {
+	if changed := changedSince(p.Fingerprints, fresh.Fingerprints); len(changed) > 0 {
+		return staleError(changed)
+	}
+	return failf(InvalidInput, nil, "the plan does not follow from what was asked for: it was edited, or made by a program or with settings other than these; plan again")
+}
+
+func staleError(changed []string) *Error {
+	shown := changed
+	if len(shown) > 10 {
+		shown = append(slices.Clone(shown[:10]), fmt.Sprintf("and %d more", len(changed)-10))
+	}
+	return failf(StalePlan, nil, "the plan is stale, since the host has changed: %s; plan again", strings.Join(shown, "; ")).with("changed", changed)
+}
+
+// changedSince describes each difference between what a plan was made from and what is there now.
+func changedSince(planned, now []plan.Fingerprint) []string {
+	was := map[string]string{}
+	for _, f := range planned {
+		was[f.Path] = f.State
+	}
+	var changed []string
+	for _, f := range now {
+		if before, known := was[f.Path]; !known {
+			changed = append(changed, f.Path+" is new")
+		} else if before != f.State {
+			changed = append(changed, fmt.Sprintf("%s was %s and is %s", f.Path, shorten(before), shorten(f.State)))
+		}
+		delete(was, f.Path)
+	}
+	for _, path := range slices.Sorted(maps.Keys(was)) {
+		changed = append(changed, path+" is gone")
+	}
+	return changed
+}
+
+// shorten cuts a SHA-256 to its first digits.
+func shorten(state string) string {
+	if i := strings.Index(state, "sha256:"); i >= 0 && len(state) > i+19 {
+		return state[:i+19]
+	}
+	return state
+}
+
+// execute does the steps, and takes all of them back if one fails.
+func (e *Engine) execute(ctx context.Context, p *plan.Plan, s *survey) (*Result, error) {
+	start := e.opts.Clock()
+	if p.Empty() {
+		return &Result{Plan: p}, nil
+	}
+	if err := e.checkReady(ctx, p, s); err != nil {
+		return nil, err
+	}
+	tx := e.newTransaction(ctx, p, s)
+	checks := leadingChecks(p.Steps)
+	if err := forEach(checks, 16, func(i int) error { return e.runStep(ctx, tx, p.Steps[i], i) }); err != nil {
+		return nil, err
+	}
+	if err := tx.start(p.Steps); err != nil {
+		return nil, e.abandon(ctx, tx, failf(ConfigWriteFailed, err, "prepare the change"))
+	}
+	result := "applied"
+	failed, err := e.runSteps(ctx, tx, p.Steps, checks)
+	if err == nil {
+		if len(failed) > 0 {
+			result = "partial"
+		}
+		err = e.commit(tx, result)
+	}
+	if err != nil {
+		return nil, e.takeBack(ctx, tx, err)
+	}
+	e.settleAfter(ctx, tx, p, s)
+	if len(failed) > 0 {
+		return nil, partialError(failed)
+	}
+	return &Result{ID: tx.begin.ID, Plan: p, Duration: e.opts.Clock().Sub(start)}, nil
+}
+
+// leadingChecks is how many steps at the start only ask upstreams: they can be done side by side, before anything is written.
+func leadingChecks(steps []plan.Step) int {
+	n := slices.IndexFunc(steps, func(s plan.Step) bool { return s.Kind != plan.CheckHealth })
+	if n < 0 {
+		return len(steps)
+	}
+	return n
+}
+
+// runSteps does the steps one after the other. A certificate that can't be had stops only what depends on it: the route
+// goes on over HTTP.
+func (e *Engine) runSteps(ctx context.Context, tx *transaction, steps []plan.Step, from int) (failed []error, err error) {
+	missing := map[string]bool{}
+	pending := false // something was done since nginx last loaded its configuration
+	for i := from; i < len(steps); i++ {
+		step := steps[i]
+		if slices.ContainsFunc(step.DependsOn, func(id string) bool { return missing[id] }) || (takesEffect(step) && !pending) {
+			e.emit(ctx, Event{Type: StepSkipped, ApplyID: tx.begin.ID, Step: &step})
+			continue
+		}
+		if err := context.Cause(ctx); err != nil {
+			return failed, failf(Internal, err, "stopped before step %s (%s)", step.ID, step.Description)
+		}
+		err := e.runStep(ctx, tx, step, i)
+		switch {
+		case err == nil:
+			pending = step.Kind != plan.Verify
+		case isObtaining(step) && ctx.Err() == nil:
+			missing[step.ID] = true
+			failed = append(failed, err)
+		default:
+			return failed, err
+		}
+	}
+	return failed, nil
+}
+
+func takesEffect(s plan.Step) bool {
+	return s.Kind == plan.TestConfig || s.Kind == plan.Reload || s.Kind == plan.Verify
+}
+
+func isObtaining(s plan.Step) bool {
+	return s.Kind == plan.IssueCertificate || s.Kind == plan.RenewCertificate
+}
+
+// runStep does one step and tells of it.
+func (e *Engine) runStep(ctx context.Context, tx *transaction, step plan.Step, i int) error {
+	start := e.opts.Clock()
+	e.emit(ctx, Event{Type: StepStarted, ApplyID: tx.begin.ID, Step: &step})
+	err := e.doStep(ctx, tx, step, i)
+	ev := Event{Type: StepDone, ApplyID: tx.begin.ID, Step: &step, Duration: e.opts.Clock().Sub(start)}
+	if err != nil {
+		ev.Type, ev.Error = StepFailed, err.Error()
+	}
+	e.emit(ctx, ev)
+	var known *Error
+	if errors.As(err, &known) {
+		known.Step = step.ID
+	}
+	return err
+}
+
+func (e *Engine) doStep(ctx context.Context, tx *transaction, step plan.Step, i int) error {
+	switch {
+	case isPathStep(step):
+		if err := tx.change(step, tx.begin.Steps[i]); err != nil {
+			return pathError(step, err)
+		}
+		return nil
+	case step.Kind == plan.TestConfig:
+		return tx.testConfig(ctx)
+	case step.Kind == plan.Reload:
+		return tx.reload(ctx)
+	case step.Kind == plan.Verify:
+		return tx.verify(ctx)
+	default:
+		return tx.do(ctx, step)
+	}
+}
+
+func pathError(step plan.Step, err error) error {
+	var known *Error
+	if errors.As(err, &known) {
+		return err
+	}
+	code := ConfigWriteFailed
+	if step.Kind == plan.RemoveFile || step.Kind == plan.RemoveSymlink {
+		code = ConfigDeleteFailed
+	}
+	return failf(code, err, "%s", step.Description).with("file", step.Path)
+}
+
+// commit makes the apply final. If that fails, it must also be certain that no later run takes it for done.
+func (e *Engine) commit(tx *transaction, result string) error {
+	err := tx.commit(result)
+	if err == nil {
+		return nil
+	}
+	failure := failf(ConfigWriteFailed, err, "make the change durable")
+	if err := tx.journal.retract(); err != nil {
+		failure.Outcome = NeedsRecovery
+	}
+	return failure
+}
+
+// settleAfter does what has to be done after an apply, none of which can make it fail.
+func (e *Engine) settleAfter(ctx context.Context, tx *transaction, p *plan.Plan, s *survey) {
+	if err := tx.finish(); err != nil {
+		e.log.WarnContext(ctx, "the apply is done, but its journal could not be put away", "error", err)
+	}
+	e.pruneHistory()
+	e.noteTested(p, s)
+}
+
+// abandon ends a transaction that changed nothing visible yet.
+func (e *Engine) abandon(ctx context.Context, tx *transaction, cause *Error) error {
+	if tx.journal == nil {
+		return cause
+	}
+	if err := e.dropQuietly(tx); err != nil {
+		e.log.WarnContext(ctx, "temporary files could not be removed; the next run does it", "error", err)
+	}
+	return cause
+}
+
+// takeBack undoes what was done and says in the error what became of it.
+func (e *Engine) takeBack(ctx context.Context, tx *transaction, cause error) error {
+	var failure *Error
+	if !errors.As(cause, &failure) {
+		failure = failf(Internal, cause, "apply")
+	}
+	if failure.Outcome == NeedsRecovery {
+		return failure
+	}
+	// The caller may be gone, and the host must not be left half-way for that.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*e.opts.NginxTimeout+time.Minute)
+	defer cancel()
+	e.emit(ctx, Event{Type: UndoStarted, ApplyID: tx.begin.ID, Error: failure.Error()})
+	err := tx.rollBack(ctx, failure.Error(), tx.tested)
+	ev := Event{Type: UndoDone, ApplyID: tx.begin.ID}
+	failure.Outcome = Undone
+	if err != nil {
+		failure.Outcome = NeedsRecovery
+		failure.Err = errors.Join(failure.Err, fmt.Errorf("undo: %w", err))
+		ev.Error = err.Error()
+	}
+	e.emit(ctx, ev)
+	return failure
+}
+
+// partialError is the error of an apply that left routes without their certificate.
+func partialError(failed []error) error {
+	first := &Error{}
+	if !errors.As(failed[0], &first) {
+		first = failf(SSLIssuanceFailed, failed[0], "")
+	}
+	whole := *first
+	whole.Outcome = Partial
+	if len(failed) > 1 {
+		whole.Err = errors.Join(append([]error{first.Err}, failed[1:]...)...)
+	}
+	return &whole
+}
+
+// rollBack undoes, brings nginx back to what the files say, and closes the journal.
+func (tx *transaction) rollBack(ctx context.Context, why string, reload bool) error {
+	if err := tx.undo(ctx); err != nil {
+		return err
+	}
+	if reload {
+		if err := tx.reconverge(ctx); err != nil {
+			return err
+		}
+	}
+	// A full disk must not make undo fail: then there is no entry in the history, and nothing else is lost.
+	if err := tx.journal.append(record{Type: "rolled_back", At: tx.e.opts.Clock().UTC(), Result: "undone", Error: why}); err != nil {
+		return tx.e.dropQuietly(tx)
+	}
+	return tx.finish()
+}
+
+// encodeJSON is json.Marshal for values that can't fail.
+func encodeJSON(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // a type of ours that JSON does not know: a mistake in this package
+	}
+	return b
+}

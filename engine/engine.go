@@ -1,0 +1,282 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Options say which nginx, which directories and which rules an [Engine] works with. The zero value is Debian's layout.
+type Options struct {
+	// NginxBin defaults to /usr/sbin/nginx. NginxConf, if set, is passed as -c and lets the engine drive a private nginx.
+	NginxBin, NginxConf string
+	// SitesAvailable and SitesEnabled default to the folders of those names in /etc/nginx.
+	SitesAvailable, SitesEnabled string
+	// StateDir holds the lock, the journal, the history and the ACME webroot; /var/lib/proxy-manager by default.
+	StateDir string
+	// HTTPPort and HTTPSPort are what generated servers listen on; 80 and 443 by default.
+	HTTPPort, HTTPSPort int
+
+	// CertbotBin defaults to /usr/bin/certbot, its directories to certbot's own.
+	CertbotBin                                       string
+	CertbotConfigDir, CertbotWorkDir, CertbotLogsDir string
+	ACMEDirectoryURL                                 string // Let's Encrypt by default
+	Email                                            string // of the ACME account, where a certificate names none
+	RenewBefore                                      time.Duration
+	SkipPreflight                                    bool // do not fetch a token from the own webroot before asking the CA
+	HealthCheckTimeout                               time.Duration
+	HealthCheckPath                                  string
+	TrustedProxies                                   []netip.Prefix
+	UpstreamDeny                                     []netip.Prefix   // nil: link-local, where clouds keep their metadata
+	Resolvers                                        []netip.AddrPort // nil: those of /etc/resolv.conf
+	NoDefaultServer                                  bool
+	NginxTimeout                                     time.Duration // for one nginx -t and for one reload; 1 minute by default
+	CertbotTimeout                                   time.Duration // for one run of certbot; 5 minutes by default
+	LockTimeout                                      time.Duration // how long to wait for the lock; 0 tries once
+	AllowNetworkState                                bool
+	// Keep is how long the history is kept; 7 days by default.
+	Keep time.Duration
+	// NoSync leaves out every fsync: safe against kill -9, not against a power cut. For tests and benchmarks.
+	NoSync bool
+
+	// Actor is who asks, for the history and the lock; the user's name by default. [WithActor] says it per call.
+	Actor string
+	// Kinds are step kinds of your own, and Resources decoders of resources of your own, for saved plans.
+	Kinds     []StepKind
+	Resources map[string]Decoder
+	// OnEvent, if set, is called for every step as it starts and ends. It must not block.
+	OnEvent func(Event)
+	Logger  *slog.Logger
+	// FS, Clock and NewID are the host's files, time.Now and random ids unless set.
+	FS    FS
+	Clock func() time.Time
+	NewID func() string
+}
+
+// An Engine plans and applies changes to one host. It may be used from several goroutines.
+type Engine struct {
+	opts  Options
+	fs    FS
+	nginx *nginx
+	cache *stateCache
+	kinds map[string]StepKind
+	log   *slog.Logger
+
+	// writing serialises writers of this process in front of the lock that serialises processes.
+	writing chan struct{}
+
+	mu     sync.Mutex
+	tested map[string]string // what the files held that nginx -t last accepted
+	health map[string]HealthResult
+	last   lastTimes
+}
+
+type lastTimes struct{ reload time.Time }
+
+// Open returns an engine. It reads and changes nothing on the host, so it succeeds also where nginx is missing or a
+// journal waits for recovery; what needs them says so.
+func Open(o Options) (*Engine, error) {
+	o = withDefaults(o)
+	for _, d := range []*string{&o.SitesAvailable, &o.SitesEnabled, &o.StateDir, &o.NginxBin, &o.CertbotBin, &o.CertbotConfigDir} {
+		if !filepath.IsAbs(*d) {
+			return nil, failf(InvalidInput, nil, "%s is not an absolute path", *d)
+		}
+		*d = filepath.Clean(*d)
+	}
+	e := &Engine{
+		opts: o, fs: o.FS, log: o.Logger, cache: newStateCache(o.Clock), writing: make(chan struct{}, 1),
+		nginx:  &nginx{bin: o.NginxBin, conf: o.NginxConf, timeout: o.NginxTimeout},
+		health: map[string]HealthResult{},
+	}
+	e.kinds = map[string]StepKind{}
+	for _, k := range append(e.builtinKinds(), o.Kinds...) {
+		if _, taken := e.kinds[k.Name()]; taken {
+			return nil, failf(InvalidInput, nil, "two step kinds are named %q", k.Name())
+		}
+		e.kinds[k.Name()] = k
+	}
+	return e, nil
+}
+
+func withDefaults(o Options) Options {
+	text := func(p *string, v string) {
+		if *p == "" {
+			*p = v
+		}
+	}
+	text(&o.NginxBin, "/usr/sbin/nginx")
+	text(&o.SitesAvailable, "/etc/nginx/sites-available")
+	text(&o.SitesEnabled, "/etc/nginx/sites-enabled")
+	text(&o.StateDir, "/var/lib/proxy-manager")
+	text(&o.CertbotBin, "/usr/bin/certbot")
+	text(&o.CertbotConfigDir, "/etc/letsencrypt")
+	text(&o.ACMEDirectoryURL, "https://acme-v02.api.letsencrypt.org/directory")
+	text(&o.Email, "admin@fullpotential.ai")
+	text(&o.HealthCheckPath, "/health")
+	text(&o.Actor, currentUser())
+	number(&o.HTTPPort, 80)
+	number(&o.HTTPSPort, 443)
+	number(&o.HealthCheckTimeout, time.Second)
+	number(&o.RenewBefore, 30*24*time.Hour)
+	number(&o.NginxTimeout, time.Minute)
+	number(&o.CertbotTimeout, 5*time.Minute)
+	number(&o.Keep, 7*24*time.Hour)
+	if o.UpstreamDeny == nil {
+		o.UpstreamDeny = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")}
+	}
+	if o.FS == nil {
+		o.FS = OS{}
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.NewID == nil {
+		o.NewID = func() string { return newID(o.Clock()) }
+	}
+	return o
+}
+
+func number[T int | time.Duration](p *T, v T) {
+	if *p == 0 {
+		*p = v
+	}
+}
+
+func currentUser() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name
+	}
+	if name := os.Getenv("USER"); name != "" {
+		return name
+	}
+	return fmt.Sprintf("uid %d", os.Getuid())
+}
+
+// newID returns an id for one apply that sorts by time and can be typed.
+func newID(now time.Time) string {
+	var b [3]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return now.UTC().Format("20060102T150405.000000") + "-" + hex.EncodeToString(b[:])
+}
+
+// Webroot is the directory that answers ACME challenges on behalf of every route (RFC 8555, section 8.3).
+func (e *Engine) Webroot() string { return filepath.Join(e.opts.StateDir, "acme") }
+
+// Options returns the options in force, defaults filled in.
+func (e *Engine) Options() Options { return e.opts }
+
+type actorKey struct{}
+
+// WithActor returns a context whose applies are recorded as asked for by actor.
+func WithActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+func (e *Engine) actor(ctx context.Context) string {
+	if a, ok := ctx.Value(actorKey{}).(string); ok && a != "" {
+		return a
+	}
+	return e.opts.Actor
+}
+
+// exclusively runs f as the only writer on this host, once an interrupted apply has been recovered.
+func (e *Engine) exclusively(ctx context.Context, operation string, f func(ctx context.Context) error) error {
+	return e.locked(ctx, operation, func(ctx context.Context) error {
+		if _, err := e.recoverLocked(ctx); err != nil {
+			return err
+		}
+		return f(ctx)
+	})
+}
+
+// locked runs f while no other writer runs, in this process or another.
+func (e *Engine) locked(ctx context.Context, operation string, f func(ctx context.Context) error) error {
+	select {
+	case e.writing <- struct{}{}:
+		defer func() { <-e.writing }()
+	case <-ctx.Done():
+		return failf(Locked, context.Cause(ctx), "gave up waiting for another change of this process to end")
+	}
+	if err := e.prepareDirs(); err != nil {
+		return err
+	}
+	l, err := acquireLock(ctx, e.opts.StateDir, e.opts.LockTimeout, e.holder(ctx, operation))
+	if err != nil {
+		return err
+	}
+	defer l.release()
+	return f(ctx)
+}
+
+func (e *Engine) holder(ctx context.Context, operation string) Holder {
+	return Holder{PID: os.Getpid(), Operation: operation, Actor: e.actor(ctx), Since: e.opts.Clock().UTC()}
+}
+
+// prepareDirs makes the state directory and refuses directories that others can change things in.
+func (e *Engine) prepareDirs() error {
+	state := e.opts.StateDir
+	for _, d := range []struct {
+		path string
+		perm fs.FileMode
+	}{
+		// nginx's workers must be able to reach the webroot; the rest is nobody else's business.
+		{state, 0o755}, {filepath.Join(state, journalDir), 0o700}, {filepath.Join(state, historyDir), 0o700},
+		{e.Webroot(), 0o755}, {filepath.Join(e.Webroot(), ".well-known"), 0o755},
+		{filepath.Join(e.Webroot(), ".well-known", "acme-challenge"), 0o755},
+	} {
+		if err := mkdirAll(e.fs, d.path, d.perm); err != nil {
+			return failf(ConfigWriteFailed, err, "make the state directory")
+		}
+	}
+	if _, real := e.fs.(OS); real && !e.opts.AllowNetworkState {
+		if err := checkLocal(state); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{e.opts.SitesAvailable, e.opts.SitesEnabled, state} {
+		if err := e.checkOwned(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkOwned refuses a directory in which somebody else could swap files under our hands.
+func (e *Engine) checkOwned(dir string) error {
+	info, err := e.fs.Lstat(dir)
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		var target string
+		if target, err = filepath.EvalSymlinks(dir); err == nil {
+			info, err = e.fs.Lstat(target)
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return failf(ConfigWriteFailed, nil, "the directory %s is not there: create it, or point the settings at the right one", dir)
+	}
+	if err != nil {
+		return failf(ConfigWriteFailed, err, "look at the directory")
+	}
+	if !info.IsDir() {
+		return failf(ConfigWriteFailed, nil, "%s is not a directory", dir)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return failf(ConfigWriteFailed, nil, "%s can be written by others (mode %04o): what they put there would run as nginx's configuration; run chmod go-w on it", dir, info.Mode().Perm())
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return failf(ConfigWriteFailed, nil, "%s belongs to user %d, who could change it under our hands; it must be root's or the current user's", dir, st.Uid)
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+)
+
+// An FS is every way in which the engine touches files. The host's own is [OS]; tests put faults and crashes in between.
+// Names are absolute. No method follows a symbolic link in the last element of a name, but for ReadFile.
+type FS interface {
+	Lstat(name string) (fs.FileInfo, error)
+	ReadFile(name string) ([]byte, error) // follows links; regular files only
+	ReadDir(name string) ([]fs.DirEntry, error)
+	Readlink(name string) (string, error)
+	// Create makes a new file, with its final permission bits from the start, and fails if the name exists.
+	Create(name string, perm fs.FileMode) (File, error)
+	// OpenAppend opens an existing file for appending.
+	OpenAppend(name string) (File, error)
+	Mkdir(name string, perm fs.FileMode) error
+	Link(oldname, newname string) error
+	Symlink(target, name string) error
+	Rename(oldname, newname string) error
+	Remove(name string) error
+	// SyncDir makes the directory's entries durable.
+	SyncDir(name string) error
+}
+
+// A File is an open file of an [FS].
+type File interface {
+	io.Writer
+	io.Closer
+	Chown(uid, gid int) error
+	Truncate(size int64) error
+	// Sync makes the file's content durable. An error is final: the content may be lost, whatever a second call says.
+	Sync() error
+}
+
+// MaxFileSize is the largest file, in bytes, that is taken for a configuration.
+const MaxFileSize = 4 << 20
+
+// OS is the host's file system.
+type OS struct{}
+
+func (OS) Lstat(name string) (fs.FileInfo, error)     { return os.Lstat(name) }
+func (OS) Readlink(name string) (string, error)       { return os.Readlink(name) }
+func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
+func (OS) Mkdir(name string, perm fs.FileMode) error  { return os.Mkdir(name, perm) }
+func (OS) Link(oldname, newname string) error         { return os.Link(oldname, newname) }
+func (OS) Symlink(target, name string) error          { return os.Symlink(target, name) }
+func (OS) Rename(oldname, newname string) error       { return os.Rename(oldname, newname) }
+func (OS) Remove(name string) error                   { return os.Remove(name) }
+
+// ReadFile never blocks on a FIFO or device that somebody left where a file should be.
+func (OS) ReadFile(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	b := make([]byte, info.Size())
+	n, err := io.ReadFull(f, b)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && err != io.EOF {
+		return nil, err
+	}
+	return b[:n], nil
+}
+
+func (OS) Create(name string, perm fs.FileMode) (File, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND|syscall.O_NOFOLLOW, perm)
+	if err != nil {
+		return nil, err
+	}
+	// The umask may have taken bits away; nobody else can have the new file open yet.
+	if err := f.Chmod(perm); err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(name))
+	}
+	return f, nil
+}
+
+func (OS) OpenAppend(name string) (File, error) {
+	return os.OpenFile(name, os.O_WRONLY|os.O_APPEND|syscall.O_NOFOLLOW, 0)
+}
+
+func (OS) SyncDir(name string) error {
+	d, err := os.Open(name) // read-only: fsync of a directory opened for writing does not exist on Linux
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		err = nil // a file system without it
+	}
+	return errors.Join(err, d.Close())
+}
+
+// readState returns what is at a path, without following a link there.
+func readState(fsys FS, name string) (*plan.State, error) {
+	info, err := fsys.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &plan.State{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readStateOf(fsys, name, info)
+}
+
+func readStateOf(fsys FS, name string, info fs.FileInfo) (*plan.State, error) {
+	s := &plan.State{Exists: true, Mode: info.Mode(), UID: -1, GID: -1}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.UID, s.GID = int(st.Uid), int(st.Gid)
+	}
+	var err error
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		s.Mode = fs.ModeSymlink
+		s.Target, err = fsys.Readlink(name)
+	case info.Mode().IsRegular() && info.Size() > MaxFileSize:
+		err = &fs.PathError{Op: "read", Path: name, Err: syscall.EFBIG}
+	case info.Mode().IsRegular():
+		s.Content, err = fsys.ReadFile(name)
+	default:
+		err = &fs.PathError{Op: "read", Path: name, Err: errors.New("neither a regular file nor a symbolic link")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// sameState reports whether what is there is what was meant. An owner of -1 on either side matches any.
+func sameState(a, b *plan.State) bool {
+	if a.Exists != b.Exists {
+		return false
+	}
+	if !a.Exists {
+		return true
+	}
+	if a.IsLink() || b.IsLink() {
+		return a.IsLink() && b.IsLink() && a.Target == b.Target
+	}
+	return a.Mode.Perm() == b.Mode.Perm() && string(a.Content) == string(b.Content) &&
+		(a.UID == b.UID || a.UID < 0 || b.UID < 0) && (a.GID == b.GID || a.GID < 0 || b.GID < 0)
+}
+
+// mkdirAll makes a directory and its missing parents durable, each with perm.
+func mkdirAll(fsys FS, name string, perm fs.FileMode) error {
+	if info, err := fsys.Lstat(name); err == nil {
+		if info.IsDir() || info.Mode()&fs.ModeSymlink != 0 {
+			return nil
+		}
+		return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR}
+	}
+	parent := filepath.Dir(name)
+	if parent != name {
+		if err := mkdirAll(fsys, parent, perm); err != nil {
+			return err
+		}
+	}
+	if err := fsys.Mkdir(name, perm); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return fsys.SyncDir(parent)
+}

@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+
+	"crypto/tls"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
+)
+
+// A HealthResult is what an upstream answered when it was last asked.
+type HealthResult struct {
+	Healthy   bool
+	Reason    string // why not, in words of ours: nothing an upstream says is repeated
+	CheckedAt time.Time
+}
+
+type healthSpec struct {
+	Route string `json:"route"`
+	URL   string `json:"url"`
+}
+
+func checkHealthStep(r resources.Route, defaultPath string) plan.Step {
+	path := r.HealthCheckPath()
+	if path == "" {
+		path = defaultPath
+	}
+	url := r.UpstreamURL() + path
+	b, _ := json.Marshal(healthSpec{Route: r.Name(), URL: url}) // two strings: can't fail
+	return plan.Step{Kind: plan.CheckHealth, Address: r.Address(), Description: "ask " + url, Undo: "nothing to undo", Spec: b}
+}
+
+// doCheckHealth lets a route go live only in front of an upstream that answers.
+func (e *Engine) doCheckHealth(ctx context.Context, step plan.Step) error {
+	var spec healthSpec
+	if err := json.Unmarshal(step.Spec, &spec); err != nil {
+		return failf(Internal, err, "read the step's spec")
+	}
+	r := e.CheckHealth(ctx, spec.Route, spec.URL)
+	if r.Healthy {
+		return nil
+	}
+	return failf(UpstreamUnhealthy, nil, "the upstream of %s is not healthy: %s %s; start it, or set require_healthy to false", step.Address, spec.URL, r.Reason).
+		with("upstream", spec.URL).with("reason", r.Reason)
+}
+
+// CheckHealth asks an upstream for its health once and remembers the answer under the route's name.
+func (e *Engine) CheckHealth(ctx context.Context, route, url string) HealthResult {
+	r := HealthResult{CheckedAt: e.opts.Clock().UTC()}
+	r.Reason = e.probe(ctx, url)
+	r.Healthy = r.Reason == ""
+	e.mu.Lock()
+	e.health[route] = r
+	e.mu.Unlock()
+	return r
+}
+
+// LastHealth returns what the route's upstream answered when this engine last asked it.
+func (e *Engine) LastHealth(route string) (HealthResult, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r, ok := e.health[route]
+	return r, ok
+}
+
+// probe returns why the upstream is not healthy, or "". An upstream may be hostile: one total timeout, no redirects, no
+// proxy, bounded headers and body, and none of its words in ours.
+func (e *Engine) probe(ctx context.Context, url string) string {
+	ctx, cancel := context.WithTimeout(ctx, e.opts.HealthCheckTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "is no URL that can be asked"
+	}
+	req.Header.Set("User-Agent", "proxy-manager")
+	req.Close = true
+	resp, err := e.healthTransport().RoundTrip(req)
+	if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return fmt.Sprintf("did not answer within %s", e.opts.HealthCheckTimeout)
+		case isRefused(err):
+			return "refuses connections"
+		default:
+			return "could not be asked: " + plainError(err)
+		}
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, 4096)
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return fmt.Sprintf("answered %d", resp.StatusCode)
+	}
+	return ""
+}
+
+func (e *Engine) healthTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: e.opts.HealthCheckTimeout, Control: e.refuseDenied}
+	return &http.Transport{
+		DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
+		// As nginx will treat it: an upstream with scheme https on this host or network rarely has a public name.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // only asks "do you live?"
+	}
+}
+
+// refuseDenied keeps a name from leading to where no route may point. It sees the address that is really dialled.
+func (e *Engine) refuseDenied(_, address string, _ syscall.RawConn) error {
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	for _, denied := range e.opts.UpstreamDeny {
+		if denied.Contains(ap.Addr().Unmap().WithZone("")) {
+			return fmt.Errorf("the address is in %s, where no route may point", denied)
+		}
+	}
+	return nil
+}
+
+func isRefused(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// plainError is the innermost error's text: without addresses twice, and bounded.
+func plainError(err error) string {
+	for {
+		inner, ok := err.(interface{ Unwrap() error })
+		if !ok || inner.Unwrap() == nil {
+			break
+		}
+		err = inner.Unwrap()
+	}
+	text := err.Error()
+	if strings.Contains(text, "malformed") || len(text) > 120 {
+		return "its answer is no HTTP"
+	}
+	return text
+}

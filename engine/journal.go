@@ -1,0 +1,218 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+)
+
+// A journal is the undo log of one apply: a file of records, each a line of JSON after its CRC-32C. Its first record
+// holds all that is needed to undo the apply and is durable before anything visible changes. An apply is done when its
+// commit record is durable, and only then. The file of a finished apply moves to the history as it is.
+type journal struct {
+	fs   FS
+	path string
+	file File
+	size int64
+	sync bool
+}
+
+const (
+	journalFormat = 1
+	// The directories of the state directory, and their rights: nobody else needs to see what was replaced.
+	journalDir = "journal"
+	historyDir = "history"
+	keptDir    = "kept" // foreign edits that recovery found and put aside
+)
+
+// A record is one line of a journal.
+type record struct {
+	Type string    `json:"type"` // begin, intent, done, commit, rolled_back
+	At   time.Time `json:"at"`
+	// begin
+	Begin *begin `json:"begin,omitempty"`
+	// intent and done: the step, for kinds whose effect cannot be read back from the disk
+	Step    string          `json:"step,omitempty"`
+	Receipt json.RawMessage `json:"receipt,omitempty"`
+	// commit and rolled_back
+	Result string `json:"result,omitempty"`
+	Error  string `json:"error,omitempty"`
+
+	size int64 // of its line
+}
+
+// begin says what is about to be done.
+type begin struct {
+	Format    int           `json:"format"`
+	ID        string        `json:"id"`
+	PlanID    string        `json:"plan_id"`
+	Operation string        `json:"operation"`
+	Actor     string        `json:"actor"`
+	StartedAt time.Time     `json:"started_at"`
+	Summary   plan.Summary  `json:"summary"`
+	Changes   []plan.Change `json:"changes"`
+	Steps     []loggedStep  `json:"steps"`
+}
+
+// A loggedStep is a step with what undo needs: the state before, whole, and a fingerprint of the state after.
+type loggedStep struct {
+	Step   plan.Step    `json:"step"`
+	Before *loggedState `json:"before,omitempty"`
+	After  string       `json:"after,omitempty"` // as plan.State.String
+	// Temp and Backup are the names beside the path that hold the new and the old content meanwhile.
+	Temp   string `json:"temp,omitempty"`
+	Backup string `json:"backup,omitempty"`
+}
+
+type loggedState struct {
+	Mode    fs.FileMode `json:"mode,omitempty"`
+	Content []byte      `json:"content,omitempty"`
+	Target  string      `json:"target,omitempty"`
+	UID     int         `json:"uid"`
+	GID     int         `json:"gid"`
+	Exists  bool        `json:"exists"`
+}
+
+func logState(s *plan.State) *loggedState {
+	return &loggedState{Mode: s.Mode, Content: s.Content, Target: s.Target, UID: s.UID, GID: s.GID, Exists: s.Exists}
+}
+
+func (l *loggedState) state() *plan.State {
+	return &plan.State{Mode: l.Mode, Content: l.Content, Target: l.Target, UID: l.UID, GID: l.GID, Exists: l.Exists}
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func encodeRecord(r record) ([]byte, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum(b, castagnoli), b), nil
+}
+
+// startJournal makes the journal with its first record durable.
+func startJournal(fsys FS, dir string, first record, durable bool) (*journal, error) {
+	j := &journal{fs: fsys, path: filepath.Join(dir, first.Begin.ID), sync: durable}
+	f, err := fsys.Create(j.path, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	j.file = f
+	if err := j.append(first); err != nil {
+		return nil, errors.Join(err, f.Close(), fsys.Remove(j.path))
+	}
+	if durable {
+		if err := fsys.SyncDir(dir); err != nil {
+			return nil, errors.Join(err, f.Close(), fsys.Remove(j.path))
+		}
+	}
+	return j, nil
+}
+
+// append writes one record and makes it durable.
+func (j *journal) append(r record) error {
+	b, err := encodeRecord(r)
+	if err != nil {
+		return err
+	}
+	if _, err := j.file.Write(b); err != nil {
+		return err
+	}
+	if j.sync {
+		if err := j.file.Sync(); err != nil {
+			return err
+		}
+	}
+	j.size += int64(len(b))
+	return nil
+}
+
+// retract takes back what a failed append may have left, so that no later reader finds it.
+func (j *journal) retract() error {
+	if err := j.file.Truncate(j.size); err != nil {
+		return err
+	}
+	if j.sync {
+		return j.file.Sync()
+	}
+	return nil
+}
+
+func (j *journal) close() error { return j.file.Close() }
+
+// errDamagedJournal is in the chain when a journal can't be trusted.
+var errDamagedJournal = errors.New("the journal is damaged")
+
+// parseJournal returns the records of a journal. A torn last record, of a write that a crash cut short, ends it; a good
+// record behind a bad one means damage, and then nothing in it is believed.
+func parseJournal(b []byte) ([]record, error) {
+	var records []record
+	for len(b) > 0 {
+		line, rest, whole := bytes.Cut(b, []byte("\n"))
+		r, ok := decodeRecord(line)
+		if !whole || !ok {
+			if bytes.ContainsFunc(rest, func(r rune) bool { return r != 0 }) && anyRecord(rest) {
+				return nil, fmt.Errorf("%w: a good record follows a bad one", errDamagedJournal)
+			}
+			break
+		}
+		r.size = int64(len(line)) + 1
+		records = append(records, r)
+		b = rest
+	}
+	if len(records) > 0 {
+		first := records[0]
+		if first.Type != "begin" || first.Begin == nil {
+			return nil, fmt.Errorf("%w: it does not start with a begin record", errDamagedJournal)
+		}
+		if first.Begin.Format != journalFormat {
+			return nil, fmt.Errorf("%w: format %d; this program reads %d", errDamagedJournal, first.Begin.Format, journalFormat)
+		}
+	}
+	return records, nil
+}
+
+func decodeRecord(line []byte) (record, bool) {
+	var r record
+	sum, body, ok := bytes.Cut(line, []byte(" "))
+	if !ok || string(sum) != fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli)) {
+		return r, false
+	}
+	return r, json.Unmarshal(body, &r) == nil
+}
+
+func anyRecord(b []byte) bool {
+	for line := range bytes.SplitSeq(b, []byte("\n")) {
+		if _, ok := decodeRecord(line); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// hotJournals returns the journals of applies that have not ended, by name.
+func hotJournals(fsys FS, stateDir string) ([]string, error) {
+	entries, err := fsys.ReadDir(filepath.Join(stateDir, journalDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, filepath.Join(stateDir, journalDir, e.Name()))
+		}
+	}
+	return names, nil
+}

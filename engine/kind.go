@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+)
+
+// A StepKind does one kind of step and can take it back, in this process or, after a crash, in the next. It keeps no
+// state of its own between calls: everything it needs is in the step's Spec and in the receipt that Do returned.
+//
+// Steps that write files or links need no kind: [Builder] makes them, and the engine undoes them.
+type StepKind interface {
+	// Name is the kind's name in plans; one of your own should hold a dot, such as "dns.set_record".
+	Name() string
+	// Do does the step. The receipt, if any, is what Undo needs to know beyond the step; it is kept in the journal.
+	Do(ctx context.Context, host *Host, step plan.Step) (receipt json.RawMessage, err error)
+	// Undo restores what Do changed, also when it runs a second time. The receipt is nil if Do may or may not have run.
+	Undo(ctx context.Context, host *Host, step plan.Step, receipt json.RawMessage) error
+}
+
+// A Host is what a [StepKind] works on.
+type Host struct {
+	FS     FS
+	Logger *slog.Logger
+	Clock  func() time.Time
+}
+
+// A stepFunc is a built-in kind whose effect is undone by other means: a test changes nothing, a reload is undone by
+// another reload once the files are back, and an issued certificate is kept.
+type stepFunc struct {
+	name string
+	do   func(ctx context.Context, step plan.Step) error
+}
+
+func (k stepFunc) Name() string { return k.name }
+
+func (k stepFunc) Do(ctx context.Context, _ *Host, step plan.Step) (json.RawMessage, error) {
+	return nil, k.do(ctx, step)
+}
+
+func (k stepFunc) Undo(context.Context, *Host, plan.Step, json.RawMessage) error { return nil }
+
+func (e *Engine) host() *Host { return &Host{FS: e.fs, Logger: e.log, Clock: e.opts.Clock} }
+
+// builtinKinds are the kinds that need no undo of their own. Path steps and those that make nginx take a change up are
+// the transaction's own.
+func (e *Engine) builtinKinds() []StepKind {
+	return []StepKind{
+		stepFunc{plan.CheckHealth, e.doCheckHealth},
+	}
+}

@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A Holder is who has the lock.
+type Holder struct {
+	PID       int       `json:"pid"`
+	Operation string    `json:"operation"`
+	Actor     string    `json:"actor"`
+	Since     time.Time `json:"since"`
+}
+
+func (h Holder) String() string {
+	return fmt.Sprintf("pid %d (%s by %s, since %s)", h.PID, h.Operation, h.Actor, h.Since.Format(time.RFC3339))
+}
+
+// A lock is the right to write, held across processes. It is a flock(2) on a file that is never replaced or removed, so
+// the kernel frees it with its process: there is no stale lock and nothing to break by force.
+type lock struct{ file *os.File }
+
+const lockName = "lock"
+
+// acquireLock waits for the lock until ctx ends or timeout has passed; a timeout of 0 tries once.
+func acquireLock(ctx context.Context, dir string, timeout time.Duration, holder Holder) (*lock, error) {
+	name := filepath.Join(dir, lockName)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, failf(ConfigWriteFailed, err, "open the lock; run as the user that owns %s", dir)
+	}
+	deadline := time.Now().Add(timeout)
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			l := &lock{f}
+			l.announce(holder)
+			return l, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			return nil, errors.Join(failf(ConfigWriteFailed, err, "lock %s", name), f.Close())
+		}
+		// A blocking flock could not be given up when ctx ends.
+		pause := 20*time.Millisecond + rand.N(60*time.Millisecond)
+		if left := time.Until(deadline); left <= 0 {
+			return nil, errors.Join(lockedError(f, timeout), f.Close())
+		} else if pause > left {
+			pause = left
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(lockedError(f, timeout), context.Cause(ctx), f.Close())
+		case <-time.After(pause):
+		}
+	}
+}
+
+func lockedError(f *os.File, waited time.Duration) *Error {
+	e := failf(Locked, nil, "another process is changing this host (waited %s); try again when it is done, or wait longer with --lock-timeout", waited)
+	if h, ok := readHolder(f); ok {
+		e.Message = fmt.Sprintf("%s is changing this host (waited %s); try again when it is done, or wait longer with --lock-timeout", h, waited)
+		e.with("holder", h)
+	}
+	return e
+}
+
+func readHolder(f *os.File) (Holder, bool) {
+	b := make([]byte, 4096)
+	n, _ := f.ReadAt(b, 0)
+	var h Holder
+	return h, json.Unmarshal(b[:n], &h) == nil
+}
+
+// announce writes who holds the lock, for those who wait. It is no part of the locking, so it may fail.
+func (l *lock) announce(h Holder) {
+	b, err := json.Marshal(h)
+	if err != nil {
+		return
+	}
+	_ = l.file.Truncate(0)
+	_, _ = l.file.WriteAt(b, 0)
+}
+
+func (l *lock) release() {
+	_ = l.file.Truncate(0)
+	// Explicitly, not by closing alone: a child between fork and exec may still hold the descriptor.
+	_ = syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN)
+	_ = l.file.Close()
+}
+
+// networkFileSystems are those on which flock does not exclude other machines, by statfs(2)'s magic numbers.
+var networkFileSystems = map[int64]string{0x6969: "NFS", 0xff534d42: "CIFS", 0xfe534d42: "SMB2", 0x65735546: "FUSE", 0x01021997: "9P"}
+
+// checkLocal refuses a state directory on a network file system.
+func checkLocal(dir string) error {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return failf(ConfigWriteFailed, err, "look at the state directory %s", dir)
+	}
+	if name, ok := networkFileSystems[int64(st.Type)&0xffffffff]; ok {
+		return failf(ConfigWriteFailed, nil, "the state directory %s is on %s, where the lock may not exclude other machines: choose a local one, or allow it with --allow-network-state", dir, name)
+	}
+	return nil
+}
+
+// processStart returns the start time of a process in clock ticks since boot, which with its pid names it for good.
+func processStart(pid int) (string, bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return "", false
+	}
+	// The command's name is in parentheses and may hold anything; field 22 is the 20th after it (proc(5)).
+	_, rest, ok := strings.Cut(string(b), ") ")
+	if i := strings.LastIndex(string(b), ") "); i >= 0 {
+		rest, ok = string(b[i+2:]), true
+	}
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return "", false
+	}
+	return fields[19], true
+}

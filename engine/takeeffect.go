@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+)
+
+// checkReady finds out before anything is touched whether nginx runs, and whether its configuration is good as it is.
+func (e *Engine) checkReady(ctx context.Context, p *plan.Plan, s *survey) error {
+	reloads := false
+	for _, step := range p.Steps {
+		reloads = reloads || step.Kind == plan.Reload
+	}
+	if !reloads {
+		return nil
+	}
+	if _, err := master(s.pidFile); err != nil {
+		return failf(NginxBroken, err, "start nginx first (systemctl start nginx): a change counts only when a running nginx has taken it up")
+	}
+	if e.knownGood(s) {
+		return nil
+	}
+	err := e.nginx.test(ctx)
+	if err == nil {
+		return nil
+	}
+	var refusal *testError
+	if !errors.As(err, &refusal) {
+		return failf(NginxBroken, err, "test nginx's configuration")
+	}
+	if mends(p, refusal.File) {
+		return nil
+	}
+	return failf(NginxBroken, refusal, "nginx's configuration was broken already, before anything was changed; mend it first").
+		with("nginx_output", refusal.Output).with("file", refusal.File).with("line", refusal.Line)
+}
+
+// mends reports whether the plan replaces or removes the file that nginx complains of.
+func mends(p *plan.Plan, file string) bool {
+	if file == "" {
+		return false
+	}
+	for _, step := range p.Steps {
+		if step.Path == file && isPathStep(step) {
+			return true
+		}
+	}
+	return false
+}
+
+// knownGood reports whether this very configuration is the one that nginx -t accepted last.
+func (e *Engine) knownGood(s *survey) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tested != nil && maps.Equal(e.tested, contents(s.obs))
+}
+
+// noteTested remembers the configuration as it is after an apply, so that the next one need not test it again first.
+func (e *Engine) noteTested(p *plan.Plan, s *survey) {
+	if !changesConfiguration(p) {
+		return
+	}
+	now := contents(s.obs)
+	for _, step := range p.Steps {
+		if !isPathStep(step) {
+			continue
+		}
+		if step.After.Exists {
+			now[step.Path] = step.After.String()
+		} else {
+			delete(now, step.Path)
+		}
+	}
+	e.mu.Lock()
+	e.tested = now
+	e.mu.Unlock()
+}
+
+func changesConfiguration(p *plan.Plan) bool {
+	for _, step := range p.Steps {
+		if step.Kind == plan.Verify {
+			return true
+		}
+	}
+	return false
+}
+
+// contents are the states of all that exists: what nginx reads, and a little more.
+func contents(o *Observer) map[string]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	m := make(map[string]string, len(o.seen))
+	for path, state := range o.seen {
+		if state != "absent" && !strings.HasPrefix(state, "directory ") {
+			m[path] = state
+		}
+	}
+	return m
+}
+
+// testConfig has nginx test what is on disk now.
+func (tx *transaction) testConfig(ctx context.Context) error {
+	err := tx.e.nginx.test(ctx)
+	if err == nil {
+		tx.tested = true
+		return nil
+	}
+	var refusal *testError
+	if !errors.As(err, &refusal) {
+		return failf(NginxTestFailed, err, "test nginx's configuration").with("nginx_output", outputOf(err))
+	}
+	return failf(NginxTestFailed, refusal, "nginx refuses the new configuration").
+		with("nginx_output", refusal.Output).with("file", refusal.File).with("line", refusal.Line)
+}
+
+func outputOf(err error) string {
+	var c *commandError
+	if errors.As(err, &c) {
+		return c.Output
+	}
+	return ""
+}
+
+// reload tells nginx to load what is on disk, once that would survive a power cut.
+func (tx *transaction) reload(ctx context.Context) error {
+	if err := tx.settle(); err != nil {
+		return failf(ConfigWriteFailed, err, "make the change durable")
+	}
+	r, err := startReload(tx.pidFile, tx.errorLog, tx.e.opts.NginxTimeout)
+	if err != nil {
+		return failf(NginxReloadFailed, err, "reload nginx")
+	}
+	tx.reloading = r
+	return nil
+}
+
+// verify returns once the new configuration, and only that, answers.
+func (tx *transaction) verify(ctx context.Context) error {
+	if err := tx.reloading.wait(ctx); err != nil {
+		return failf(NginxReloadFailed, err, "nginx did not take the new configuration up").with("nginx_output", err.Error())
+	}
+	tx.e.mu.Lock()
+	tx.e.last.reload = tx.e.opts.Clock().UTC()
+	tx.e.mu.Unlock()
+	return nil
+}
+
+// reconverge makes a running nginx serve what the files say. Files that nginx refuses although they are as they were
+// before were refused before, too: then it goes on with what it has, and that is reported.
+func (tx *transaction) reconverge(ctx context.Context) error {
+	if _, err := master(tx.pidFile); err != nil {
+		tx.e.log.WarnContext(ctx, "nginx does not run, so there is nothing to bring back", "error", err)
+		return nil
+	}
+	if err := tx.e.nginx.test(ctx); err != nil {
+		var refusal *testError
+		if errors.As(err, &refusal) {
+			tx.e.log.ErrorContext(ctx, "the files are as they were, and nginx refuses them", "error", err)
+			return nil
+		}
+		return err
+	}
+	r, err := startReload(tx.pidFile, tx.errorLog, tx.e.opts.NginxTimeout)
+	if err != nil {
+		return fmt.Errorf("bring nginx back: %w", err)
+	}
+	if err := r.wait(ctx); err != nil {
+		return fmt.Errorf("bring nginx back: %w", err)
+	}
+	return nil
+}

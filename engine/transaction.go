@@ -1,0 +1,398 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+)
+
+// A transaction does the steps of one plan and can take them back: those of this process from what it remembers, those of
+// a process that died from the journal. Either way it goes by what the journal's first record says.
+type transaction struct {
+	e       *Engine
+	begin   begin
+	journal *journal
+	// receipts are those of steps whose effect can't be read back from the disk; intents those that were begun.
+	receipts map[string]json.RawMessage
+	intents  map[string]bool
+
+	dirty     string // the directory whose entries are not durable yet
+	tested    bool   // nginx accepted the new files, so by now anybody may have made it load them
+	pidFile   string
+	errorLog  string
+	reloading *reloading
+}
+
+func (e *Engine) transactionOf(b begin) *transaction {
+	return &transaction{e: e, begin: b, receipts: map[string]json.RawMessage{}, intents: map[string]bool{}}
+}
+
+// newTransaction lays out what will be done, names of temporary files included.
+func (e *Engine) newTransaction(ctx context.Context, p *plan.Plan, s *survey) *transaction {
+	id := e.opts.NewID()
+	tx := e.transactionOf(begin{
+		Format: journalFormat, ID: id, PlanID: p.ID, Operation: p.Operation, Actor: e.actor(ctx),
+		StartedAt: e.opts.Clock().UTC(), Summary: p.Summary, Changes: p.Changes,
+	})
+	tx.pidFile, tx.errorLog = s.pidFile, s.errorLog
+	for i, step := range p.Steps {
+		l := loggedStep{Step: step}
+		l.Step.Diff = "" // what it replaced is in Before
+		if isPathStep(step) {
+			// A dot in front, and no .conf behind: no include pattern of nginx finds them.
+			hidden := filepath.Join(filepath.Dir(step.Path), fmt.Sprintf(".pm-%s-%d", id, i+1))
+			l.Before, l.After, l.Temp, l.Backup = logState(step.Before), step.After.String(), hidden+".new", hidden+".old"
+		}
+		tx.begin.Steps = append(tx.begin.Steps, l)
+	}
+	return tx
+}
+
+func isPathStep(s plan.Step) bool { return s.After != nil }
+
+// start makes all that is needed for undo durable, and then the new files beside their places. Nothing visible changes.
+func (tx *transaction) start(steps []plan.Step) error {
+	dir := filepath.Join(tx.e.opts.StateDir, journalDir)
+	var err error
+	tx.journal, err = startJournal(tx.e.fs, dir, record{Type: "begin", At: tx.begin.StartedAt, Begin: &tx.begin}, !tx.e.opts.NoSync)
+	if err != nil {
+		return err
+	}
+	return forEach(len(steps), tx.e.writers(), func(i int) error {
+		if s := steps[i]; isPathStep(s) && s.After.Exists && !s.After.IsLink() {
+			return tx.writeTemp(tx.begin.Steps[i].Temp, s.After, s.Before)
+		}
+		return nil
+	})
+}
+
+// writers is how many files are written side by side: fsync is waiting, and the disk takes several at a time.
+func (e *Engine) writers() int {
+	if _, real := e.fs.(OS); real {
+		return 16
+	}
+	return 1 // a simulated file system wants the same order every time
+}
+
+// writeTemp writes a file with its final rights and owner, so that nothing is wrong with it at any moment after its rename.
+func (tx *transaction) writeTemp(name string, want, replaces *plan.State) error {
+	f, err := tx.e.fs.Create(name, want.Mode.Perm())
+	if err != nil {
+		return err
+	}
+	uid, gid := want.UID, want.GID
+	if uid < 0 && replaces.Exists && !replaces.IsLink() {
+		uid, gid = replaces.UID, replaces.GID
+	}
+	if uid >= 0 {
+		if err := f.Chown(uid, gid); err != nil {
+			return errors.Join(err, f.Close())
+		}
+	}
+	if n, err := f.Write(want.Content); err != nil || n < len(want.Content) {
+		return errors.Join(cmpErr(err, errShortWrite), f.Close())
+	}
+	if !tx.e.opts.NoSync {
+		if err := f.Sync(); err != nil {
+			return errors.Join(err, f.Close())
+		}
+	}
+	return f.Close()
+}
+
+var errShortWrite = errors.New("short write")
+
+func cmpErr(err, fallback error) error {
+	if err != nil {
+		return err
+	}
+	return fallback
+}
+
+// change does one path step. What is replaced stays beside its place under another name until the apply has ended, so
+// that taking it back needs no space on the disk.
+func (tx *transaction) change(step plan.Step, l loggedStep) error {
+	fsys, dir := tx.e.fs, filepath.Dir(step.Path)
+	if err := tx.barrier(dir); err != nil {
+		return err
+	}
+	now, err := readState(fsys, step.Path)
+	if err != nil {
+		return err
+	}
+	if !sameState(now, step.Before) {
+		return failf(StalePlan, nil, "%s was changed by somebody else meanwhile", step.Path).with("changed", []string{step.Path})
+	}
+	tx.dirty = dir
+	if step.Before.Exists && !step.Before.IsLink() {
+		// Where hard links are refused, the journal's copy serves.
+		_ = fsys.Link(step.Path, l.Backup)
+	}
+	return tx.put(step.Path, step.After, l.Temp, now.Exists)
+}
+
+// put makes a path hold a state. A file's content is in temp already.
+func (tx *transaction) put(path string, want *plan.State, temp string, replace bool) error {
+	fsys := tx.e.fs
+	switch {
+	case !want.Exists:
+		return fsys.Remove(path)
+	case want.IsLink() && !replace:
+		return fsys.Symlink(want.Target, path)
+	case want.IsLink():
+		if err := fsys.Symlink(want.Target, temp); err != nil {
+			return err
+		}
+		return fsys.Rename(temp, path)
+	case !replace:
+		// A link, unlike a rename, never replaces what somebody else may have put there this very moment.
+		err := fsys.Link(temp, path)
+		if err == nil {
+			return fsys.Remove(temp)
+		}
+		if errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return fsys.Rename(temp, path)
+	default:
+		return fsys.Rename(temp, path)
+	}
+}
+
+// barrier makes the changes in the directory before durable ahead of changes in the next. So after a power cut, too, no
+// link leads to a file that is not there.
+func (tx *transaction) barrier(dir string) error {
+	if tx.dirty == "" || tx.dirty == dir {
+		return nil
+	}
+	return tx.settle()
+}
+
+// settle makes every change so far durable.
+func (tx *transaction) settle() error {
+	if tx.dirty == "" || tx.e.opts.NoSync {
+		return nil
+	}
+	if err := tx.e.fs.SyncDir(tx.dirty); err != nil {
+		return err
+	}
+	tx.dirty = ""
+	return nil
+}
+
+// commit is the moment from which on the apply has happened.
+func (tx *transaction) commit(result string) error {
+	if err := tx.settle(); err != nil {
+		return err
+	}
+	return tx.journal.append(record{Type: "commit", At: tx.e.opts.Clock().UTC(), Result: result})
+}
+
+// finish removes what the transaction left beside the files and puts the journal into the history. All of it can be
+// done again, so after an error the journal stays, and the next run tries again.
+func (tx *transaction) finish() error {
+	if err := tx.clean(); err != nil {
+		return err
+	}
+	return tx.e.archive(tx.journal.path, tx.begin.ID)
+}
+
+// clean removes what the transaction left beside the files, and closes the journal.
+func (tx *transaction) clean() error {
+	var errs []error
+	dirs := map[string]bool{}
+	for _, l := range tx.begin.Steps {
+		for _, name := range []string{l.Temp, l.Backup} {
+			if name == "" {
+				continue
+			}
+			switch err := tx.e.fs.Remove(name); {
+			case err == nil:
+				dirs[filepath.Dir(name)] = true
+			case !errors.Is(err, fs.ErrNotExist):
+				errs = append(errs, err)
+			}
+		}
+	}
+	for dir := range dirs {
+		if !tx.e.opts.NoSync {
+			errs = append(errs, tx.e.fs.SyncDir(dir))
+		}
+	}
+	return errors.Join(append(errs, tx.journal.close())...)
+}
+
+// undo takes the steps back, in reverse. It goes by what is on the disk, so it may be repeated after a crash.
+func (tx *transaction) undo(ctx context.Context) error {
+	progress, foreign, err := tx.progress()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i, l := range slices.Backward(tx.begin.Steps) {
+		if l.Before == nil {
+			errs = append(errs, tx.undoStep(ctx, l.Step))
+			continue
+		}
+		if i > progress[l.Step.Path] {
+			continue
+		}
+		if foreign[l.Step.Path] {
+			if err := tx.keep(l.Step.Path); err != nil {
+				return fmt.Errorf("put aside what somebody else wrote to %s: %w", l.Step.Path, err)
+			}
+			delete(foreign, l.Step.Path)
+		}
+		if err := tx.restore(l); err != nil {
+			return fmt.Errorf("restore %s: %w", l.Step.Path, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return tx.settle()
+}
+
+// progress finds how far each path has come: the index of the last step whose outcome it holds, or -1. A path that holds
+// neither what was there before nor what any step made of it was changed by somebody else.
+func (tx *transaction) progress() (last map[string]int, foreign map[string]bool, err error) {
+	last, foreign = map[string]int{}, map[string]bool{}
+	now := map[string]string{}
+	initial := map[string]bool{}
+	for i, l := range tx.begin.Steps {
+		path := l.Step.Path
+		if l.Before == nil {
+			continue
+		}
+		if _, seen := now[path]; !seen {
+			s, err := readState(tx.e.fs, path)
+			if err != nil {
+				return nil, nil, err
+			}
+			now[path], last[path] = s.String(), -1
+			initial[path] = sameState(s, l.Before.state())
+			foreign[path] = !initial[path]
+		}
+		if now[path] == l.After {
+			last[path], foreign[path] = i, false
+		} else if foreign[path] {
+			last[path] = i
+		}
+	}
+	for path, same := range initial {
+		if same {
+			last[path] = -1
+		}
+	}
+	return last, foreign, nil
+}
+
+// restore brings a path back to what it held before one step.
+func (tx *transaction) restore(l loggedStep) error {
+	fsys, path := tx.e.fs, l.Step.Path
+	if err := tx.barrier(filepath.Dir(path)); err != nil {
+		return err
+	}
+	before := l.Before.state()
+	now, err := readState(fsys, path)
+	if err != nil {
+		return err
+	}
+	if sameState(now, before) {
+		return nil
+	}
+	tx.dirty = filepath.Dir(path)
+	if before.Exists && !before.IsLink() {
+		if kept, err := readState(fsys, l.Backup); err == nil && sameState(kept, before) {
+			return fsys.Rename(l.Backup, path)
+		}
+	}
+	// The name may be taken by what the step, or an earlier attempt to undo it, did not get to use.
+	if err := fsys.Remove(l.Temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if before.Exists && !before.IsLink() {
+		if err := tx.writeTemp(l.Temp, before, &plan.State{}); err != nil {
+			return err
+		}
+	}
+	if !before.Exists && !now.Exists {
+		return nil
+	}
+	return tx.put(path, before, l.Temp, now.Exists)
+}
+
+// keep copies what somebody else wrote into the state directory before it is replaced.
+func (tx *transaction) keep(path string) error {
+	now, err := readState(tx.e.fs, path)
+	if err != nil || !now.Exists {
+		return err
+	}
+	dir := filepath.Join(tx.e.opts.StateDir, keptDir)
+	if err := mkdirAll(tx.e.fs, dir, 0o700); err != nil {
+		return err
+	}
+	name := filepath.Join(dir, tx.begin.ID+"-"+filepath.Base(path))
+	content := now.Content
+	if now.IsLink() {
+		content = []byte(now.Target)
+	}
+	err = tx.writeTemp(name, &plan.State{Exists: true, Mode: 0o600, Content: content, UID: -1, GID: -1}, &plan.State{})
+	if errors.Is(err, fs.ErrExist) {
+		return nil // kept by an earlier attempt
+	}
+	if err != nil {
+		return err
+	}
+	tx.e.log.Warn("somebody else changed a file meanwhile; what they wrote is kept", "path", path, "kept", name)
+	return tx.e.fs.SyncDir(dir)
+}
+
+// undoStep takes back a step of a kind of the caller's own, if it may have run.
+func (tx *transaction) undoStep(ctx context.Context, step plan.Step) error {
+	if !tx.intents[step.ID] {
+		return nil
+	}
+	kind, ok := tx.e.kinds[step.Kind]
+	if !ok {
+		return fmt.Errorf("step %s is of kind %q, which this program does not know: recover with the program that did it", step.ID, step.Kind)
+	}
+	if err := kind.Undo(ctx, tx.e.host(), step, tx.receipts[step.ID]); err != nil {
+		return fmt.Errorf("undo step %s (%s): %w", step.ID, step.Description, err)
+	}
+	delete(tx.intents, step.ID)
+	return nil
+}
+
+// do runs a step of a registered kind, with its intent and receipt in the journal.
+func (tx *transaction) do(ctx context.Context, step plan.Step) error {
+	kind, ok := tx.e.kinds[step.Kind]
+	if !ok {
+		return failf(InvalidInput, nil, "no step kind %q is registered (Options.Kinds)", step.Kind)
+	}
+	if _, builtin := kind.(stepFunc); builtin {
+		_, err := kind.Do(ctx, tx.e.host(), step)
+		return err
+	}
+	now := func() time.Time { return tx.e.opts.Clock().UTC() }
+	if err := tx.journal.append(record{Type: "intent", At: now(), Step: step.ID}); err != nil {
+		return failf(ConfigWriteFailed, err, "write the journal")
+	}
+	tx.intents[step.ID] = true
+	receipt, err := kind.Do(ctx, tx.e.host(), step)
+	if err != nil {
+		return err
+	}
+	tx.receipts[step.ID] = receipt
+	if err := tx.journal.append(record{Type: "done", At: now(), Step: step.ID, Receipt: receipt}); err != nil {
+		return failf(ConfigWriteFailed, err, "write the journal")
+	}
+	return nil
+}
