@@ -213,6 +213,24 @@ func (s *survey) readConfiguration(e *Engine) error {
 	if !r.sawEnabled {
 		return failf(NginxBroken, nil, "%s includes nothing from %s, so no route could take effect: add \"include %s/*.conf;\" to its http block", conf, e.opts.SitesEnabled, e.opts.SitesEnabled)
 	}
+	s.noteMain(tree)
+	return nil
+}
+
+// readMain reads nginx.conf alone, for what stands at its top.
+func (s *survey) readMain(e *Engine) error {
+	conf := e.nginx.confPath(s.build)
+	b, err := s.obs.ReadFile(conf)
+	if err != nil {
+		return err
+	}
+	tree, err := nginxconf.Parse(conf, b)
+	s.noteMain(tree)
+	return err
+}
+
+// noteMain finds where the master process keeps its pid and its log.
+func (s *survey) noteMain(tree []nginxconf.Directive) {
 	for _, d := range tree {
 		if len(d.Args) == 0 {
 			continue
@@ -226,7 +244,6 @@ func (s *survey) readConfiguration(e *Engine) error {
 			}
 		}
 	}
-	return nil
 }
 
 func (s *survey) inPrefix(path string) string {

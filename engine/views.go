@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/resources"
+)
+
+// The states of a route, as people and programs are told them.
+const (
+	Active     = "active"      // served as it should be
+	PendingSSL = "pending_ssl" // served over HTTP only, until it has its certificate
+	Disabled   = "disabled"    // its file is there, and not enabled
+)
+
+// A RouteStatus is a route as it stands on disk.
+type RouteStatus struct {
+	Name string
+	// Route is what its file says it was made from; the zero value if the file's header is damaged.
+	Route  resources.Route
+	Status string
+	// HTTPS says whether it is served over HTTPS, by Certificate.
+	HTTPS       bool
+	Certificate *resources.CertificateFiles
+	// Drifted: the file, or the link to it, was changed behind the program's back.
+	Drifted bool
+	// Fingerprint is the SHA-256 of the file as it is: it changes with every edit, whoever makes it.
+	Fingerprint string
+	File        string
+}
+
+// Routes returns every managed route, by name. It reads files only: no lock is taken and no program is run, so it
+// answers while an apply runs, and shows each route as it was before or as it is after.
+func (e *Engine) Routes(context.Context) ([]RouteStatus, error) {
+	s := &survey{obs: newObserver(e.fs, e.cache), sites: map[string]*site{}}
+	if err := s.readSites(e); err != nil {
+		return nil, err
+	}
+	var list []RouteStatus
+	for name, t := range s.sites {
+		if t.ours && !strings.HasPrefix(name, "_") {
+			list = append(list, t.status())
+		}
+	}
+	slices.SortFunc(list, func(a, b RouteStatus) int { return cmp.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// Route returns one managed route. Without it, the error has the code ProxyNotFound.
+func (e *Engine) Route(_ context.Context, name string) (RouteStatus, error) {
+	if strings.HasPrefix(name, "_") || strings.ContainsAny(name, "/\x00") {
+		return RouteStatus{}, notFound(name)
+	}
+	t := e.newSite(name)
+	if err := t.read(newObserver(e.fs, e.cache)); err != nil {
+		return RouteStatus{}, err
+	}
+	if !t.ours {
+		return RouteStatus{}, notFound(name)
+	}
+	return t.status(), nil
+}
+
+func (t *site) status() RouteStatus {
+	m := t.managed
+	s := RouteStatus{
+		Name: t.name, Route: m.Route, Status: Active, HTTPS: m.Certificate != nil, Certificate: m.Certificate,
+		Drifted: m.Drifted || t.damaged != nil || !t.file.Exists, Fingerprint: m.Fingerprint, File: t.path,
+	}
+	switch {
+	case m.Route.IsZero():
+		s.Drifted = true
+	case !m.Route.Enabled():
+		s.Status, s.Drifted = Disabled, s.Drifted || t.enabled
+	case !t.enabled:
+		s.Status, s.Drifted = Disabled, true
+	case m.Route.EnableSSL() && m.Certificate == nil:
+		s.Status = PendingSSL
+	}
+	return s
+}
+
+// An NginxStatus is what can be said of nginx without changing anything.
+type NginxStatus struct {
+	Present bool
+	Version string
+	Running bool
+	PID     int
+	// Draining counts old workers that only finish what they have; open WebSockets keep them alive.
+	Draining int
+	// Accepting counts the workers that accept connections.
+	Accepting int
+	// LastReload is when this engine last saw a reload succeed; zero if it has not.
+	LastReload time.Time
+}
+
+// Nginx looks at nginx: its version (which runs the binary once, and again only when it changes) and its processes.
+func (e *Engine) Nginx(ctx context.Context) NginxStatus {
+	var st NginxStatus
+	b, err := e.nginx.build(ctx)
+	if err != nil {
+		return st
+	}
+	st.Present, st.Version = true, b.Version.String()
+	e.mu.Lock()
+	st.LastReload = e.last.reload
+	e.mu.Unlock()
+	s := &survey{obs: newObserver(e.fs, e.cache), build: b, sites: map[string]*site{}}
+	s.pidFile = b.PIDFile
+	_ = s.readMain(e) // without its configuration nginx has the pid file it was built with
+	if st.PID, err = master(s.pidFile); err != nil {
+		return st
+	}
+	st.Running = true
+	if w, err := workersOf(st.PID); err == nil {
+		st.Draining, st.Accepting = w.draining, len(w.accepting)
+	}
+	return st
+}
+
+// TestConfig has nginx test its configuration as it is (nginx -t). A refusal has the code NginxBroken and names file and
+// line.
+func (e *Engine) TestConfig(ctx context.Context) error {
+	if _, err := e.nginx.build(ctx); err != nil {
+		return err
+	}
+	err := e.nginx.test(ctx)
+	if err == nil {
+		return nil
+	}
+	var refusal *testError
+	if !errors.As(err, &refusal) {
+		return failf(NginxBroken, err, "test nginx's configuration")
+	}
+	return failf(NginxBroken, refusal, "nginx refuses its configuration").
+		with("nginx_output", refusal.Output).with("file", refusal.File).with("line", refusal.Line)
+}
