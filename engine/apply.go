@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -323,13 +322,4 @@ func (tx *transaction) rollBack(ctx context.Context, why string, reload bool) er
 		return tx.e.dropQuietly(tx)
 	}
 	return tx.finish()
-}
-
-// encodeJSON is json.Marshal for values that can't fail.
-func encodeJSON(v any) json.RawMessage {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // a type of ours that JSON does not know: a mistake in this package
-	}
-	return b
 }

@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -111,22 +109,4 @@ func checkLocal(dir string) error {
 		return failf(ConfigWriteFailed, nil, "the state directory %s is on %s, where the lock may not exclude other machines: choose a local one, or allow it with --allow-network-state", dir, name)
 	}
 	return nil
-}
-
-// processStart returns the start time of a process in clock ticks since boot, which with its pid names it for good.
-func processStart(pid int) (string, bool) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return "", false
-	}
-	// The command's name is in parentheses and may hold anything; field 22 is the 20th after it (proc(5)).
-	_, rest, ok := strings.Cut(string(b), ") ")
-	if i := strings.LastIndex(string(b), ") "); i >= 0 {
-		rest, ok = string(b[i+2:]), true
-	}
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
-		return "", false
-	}
-	return fields[19], true
 }

@@ -28,6 +28,7 @@ func (r Route) Render(s Settings, cert *CertificateFiles) ([]byte, error) {
 		}
 	}
 	v := vhost{route: r, host: s, cert: cert}
+	v.Grow(4 << 10) // most texts have this size
 	if err := v.write(); err != nil {
 		return nil, err
 	}

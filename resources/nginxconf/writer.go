@@ -1,10 +1,11 @@
 package nginxconf
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // An Expr is an argument in which $name stands for a variable of nginx. A literal $ can't be written in one: nginx has no
@@ -13,7 +14,7 @@ type Expr string
 
 // Join returns an expression that begins with a literal text. The [Writer] refuses it if the text has a $.
 func Join(literal string, e Expr) Expr {
-	if bytes.IndexByte([]byte(literal), '$') >= 0 {
+	if strings.Contains(literal, "$") {
 		return "$" // no variable's name follows, so it is refused
 	}
 	return Expr(literal) + e
@@ -49,6 +50,9 @@ func (w *Writer) Bytes() ([]byte, error) {
 	}
 	return w.buf, nil
 }
+
+// Grow makes room for n more bytes, as [bytes.Buffer.Grow] does.
+func (w *Writer) Grow(n int) { w.buf = slices.Grow(w.buf, n) }
 
 // Directive writes a directive whose arguments are literal: a $ is refused.
 func (w *Writer) Directive(name string, args ...string) {
@@ -169,7 +173,7 @@ func (w *Writer) quote(arg string) {
 		return
 	}
 	w.buf = append(w.buf, ' ')
-	if isPlain(arg) {
+	if arg != "" && all(arg)&plain != 0 {
 		w.buf = append(w.buf, arg...)
 		return
 	}
@@ -183,22 +187,34 @@ func (w *Writer) quote(arg string) {
 	w.buf = append(w.buf, '"')
 }
 
-// plain has the characters that mean nothing to nginx's tokenizer, wherever they stand. The $ is among them, because
-// where it is allowed at all it is part of a variable's name.
-var plain = func() (set [256]bool) {
-	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,*+@~^$%[]|?!") {
-		set[c] = true
+// A class is what a byte may be part of.
+type class uint8
+
+const (
+	printable class = 1 << iota // ASCII that can be seen, and the space
+	literal                     // of these, all but the $
+	plain                       // of these, what means nothing to nginx's tokenizer wherever it stands
+)
+
+// classes has the $ among the plain, because where it is allowed at all it is part of a variable's name.
+var classes = func() (classes [256]class) {
+	for c := ' '; c <= '~'; c++ {
+		classes[c] = printable | literal
 	}
-	return set
+	classes['$'] = printable
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,*+@~^$%[]|?!") {
+		classes[c] |= plain
+	}
+	return classes
 }()
 
-func isPlain(s string) bool {
+// all returns the classes that every byte of s is in.
+func all(s string) class {
+	common := printable | literal | plain
 	for i := range len(s) {
-		if !plain[s[i]] {
-			return false
-		}
+		common &= classes[s[i]]
 	}
-	return s != ""
+	return common
 }
 
 func isName(s string) string {
@@ -214,8 +230,11 @@ func isName(s string) string {
 }
 
 func isComment(s string) string {
+	if all(s)&printable != 0 {
+		return ""
+	}
 	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
+		if classes[s[i]]&printable == 0 {
 			return "has the byte " + strconv.Itoa(int(s[i])) + ", which is not printable ASCII"
 		}
 	}
@@ -223,21 +242,26 @@ func isComment(s string) string {
 }
 
 func isLiteral(s string) string {
-	for i := range len(s) {
-		if s[i] == '$' {
-			return "has a $ where no variable is meant"
-		}
+	if all(s)&literal != 0 {
+		return ""
+	}
+	if strings.Contains(s, "$") {
+		return "has a $ where no variable is meant"
 	}
 	return isComment(s)
 }
 
 func isExpr(s string) string {
-	for i := range len(s) {
-		if s[i] == '$' && (i+1 == len(s) || !variableStart(s[i+1])) {
+	for rest := s; ; {
+		_, after, found := strings.Cut(rest, "$")
+		if !found {
+			return isComment(s)
+		}
+		if after == "" || !variableStart(after[0]) {
 			return "has a $ that no variable's name follows"
 		}
+		rest = after
 	}
-	return isComment(s)
 }
 
 // variableStart leaves digits out, and so the captures of regular expressions: $1 was the way into nginx's rewrite module
