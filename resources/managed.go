@@ -69,7 +69,7 @@ func (h header) write(w *nginxconf.Writer) error {
 		w.Comment(sharedKey + h.Shared)
 		return nil
 	}
-	route, err := json.Marshal(h.Route)
+	route, err := h.Route.MarshalJSON()
 	if err != nil {
 		return fmt.Errorf("encode route %s: %w", h.Route.name, err)
 	}
