@@ -131,7 +131,7 @@ func writeCertificate(t testing.TB, files resources.CertificateFiles) {
 	must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "example.com"},
-		DNSNames:  []string{"example.com", "*.example.com", "*.internal"},
+		DNSNames:  []string{"example.com", "*.example.com", "app.internal"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true,
 	}
