@@ -163,18 +163,21 @@ func (g generator) name() string {
 }
 
 // steps returns one step, or two with a state in between: a plan writes a path twice when a certificate is issued on the
-// way. Not so for one that is gone or empty in the end: no plan does that, git 2.39 puts a file back that one input both
-// changes and deletes, and patch 2.7 leaves one that it filled and emptied.
+// way. Two only where the path stays a file with something in it from there on, as in every plan, for neither program
+// follows a path through all else in one input: git 2.39 puts a file back that is both changed and deleted, and patch 2.7
+// goes by the size that an empty file had at first, also once it has filled it.
 func (g generator) steps(path string, before, after *plan.State) []plan.Step {
 	step := func(from, to *plan.State) plan.Step {
 		return plan.Step{Path: path, Description: g.pick(nastyLines...) + "\n" + g.pick(nastyLines...), Diff: plan.Diff(path, from, to)}
 	}
-	if _, text := describe(after); text == "" || g.IntN(4) > 0 {
+	between := g.changed(before)
+	if !isFilledFile(between) || !isFilledFile(after) || g.IntN(4) > 0 {
 		return []plan.Step{step(before, after)}
 	}
-	between := g.changed(before)
 	return []plan.Step{step(before, between), step(between, after)}
 }
+
+func isFilledFile(s *plan.State) bool { return s != nil && !s.IsLink() && len(s.Content) > 0 }
 
 func (g generator) state() *plan.State {
 	switch g.IntN(8) {
