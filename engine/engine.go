@@ -67,7 +67,7 @@ type Options struct {
 type Engine struct {
 	opts  Options
 	fs    FS
-	nginx *nginx
+	nginx server
 	cache *stateCache
 	kinds map[string]StepKind
 	log   *slog.Logger

@@ -18,6 +18,19 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
+// A server is the nginx that an engine drives: the host's is *nginx. The crash tests put a stand-in there, since no real
+// one can read a simulated file system.
+type server interface {
+	build(ctx context.Context) (*build, error)
+	confPath(b *build) string
+	test(ctx context.Context) error
+	master(pidFile string) (int, error)
+	startReload(pidFile, errorLog string) (reload, error)
+}
+
+// A reload was asked for. Waiting for it tells whether it has happened.
+type reload interface{ wait(ctx context.Context) error }
+
 // nginx drives one nginx: its binary, its configuration and its running master process.
 type nginx struct {
 	bin     string
@@ -236,8 +249,10 @@ type reloading struct {
 	patience time.Duration
 }
 
+func (n *nginx) master(pidFile string) (int, error) { return master(pidFile) }
+
 // startReload asks the master to load the configuration.
-func startReload(pidFile, errorLog string, patience time.Duration) (*reloading, error) {
+func (n *nginx) startReload(pidFile, errorLog string) (reload, error) {
 	pid, err := master(pidFile)
 	if err != nil {
 		return nil, err
@@ -246,7 +261,7 @@ func startReload(pidFile, errorLog string, patience time.Duration) (*reloading, 
 	if err != nil {
 		return nil, fmt.Errorf("look at the workers of nginx (pid %d): %w", pid, err)
 	}
-	r := &reloading{master: pid, old: w.accepting, errorLog: errorLog, patience: patience}
+	r := &reloading{master: pid, old: w.accepting, errorLog: errorLog, patience: n.timeout}
 	if info, err := os.Stat(errorLog); err == nil {
 		r.offset = info.Size()
 	}

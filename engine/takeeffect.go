@@ -19,7 +19,7 @@ func (e *Engine) checkReady(ctx context.Context, p *plan.Plan, s *survey) error 
 	if !reloads {
 		return nil
 	}
-	if _, err := master(s.pidFile); err != nil {
+	if _, err := e.nginx.master(s.pidFile); err != nil {
 		return failf(NginxBroken, err, "start nginx first (systemctl start nginx): a change counts only when a running nginx has taken it up")
 	}
 	if e.knownGood(s) {
@@ -131,7 +131,7 @@ func (tx *transaction) reload(ctx context.Context) error {
 	if err := tx.settle(); err != nil {
 		return failf(ConfigWriteFailed, err, "make the change durable")
 	}
-	r, err := startReload(tx.pidFile, tx.errorLog, tx.e.opts.NginxTimeout)
+	r, err := tx.e.nginx.startReload(tx.pidFile, tx.errorLog)
 	if err != nil {
 		return failf(NginxReloadFailed, err, "reload nginx")
 	}
@@ -153,7 +153,7 @@ func (tx *transaction) verify(ctx context.Context) error {
 // reconverge makes a running nginx serve what the files say. Files that nginx refuses although they are as they were
 // before were refused before, too: then it goes on with what it has, and that is reported.
 func (tx *transaction) reconverge(ctx context.Context) error {
-	if _, err := master(tx.pidFile); err != nil {
+	if _, err := tx.e.nginx.master(tx.pidFile); err != nil {
 		tx.e.log.WarnContext(ctx, "nginx does not run, so there is nothing to bring back", "error", err)
 		return nil
 	}
@@ -165,7 +165,7 @@ func (tx *transaction) reconverge(ctx context.Context) error {
 		}
 		return err
 	}
-	r, err := startReload(tx.pidFile, tx.errorLog, tx.e.opts.NginxTimeout)
+	r, err := tx.e.nginx.startReload(tx.pidFile, tx.errorLog)
 	if err != nil {
 		return fmt.Errorf("bring nginx back: %w", err)
 	}

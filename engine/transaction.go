@@ -27,7 +27,7 @@ type transaction struct {
 	tested    bool   // nginx accepted the new files, so by now anybody may have made it load them
 	pidFile   string
 	errorLog  string
-	reloading *reloading
+	reloading reload
 }
 
 func (e *Engine) transactionOf(b begin) *transaction {

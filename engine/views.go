@@ -113,7 +113,7 @@ func (e *Engine) Nginx(ctx context.Context) NginxStatus {
 	s := &survey{obs: newObserver(e.fs, e.cache), build: b, sites: map[string]*site{}}
 	s.pidFile = b.PIDFile
 	_ = s.readMain(e) // without its configuration nginx has the pid file it was built with
-	if st.PID, err = master(s.pidFile); err != nil {
+	if st.PID, err = e.nginx.master(s.pidFile); err != nil {
 		return st
 	}
 	st.Running = true
