@@ -49,20 +49,6 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (*Result, error) {
 	return result, err
 }
 
-// Do plans and applies in one go, as the only writer.
-func (e *Engine) Do(ctx context.Context, req Request) (*Result, error) {
-	var result *Result
-	err := e.exclusively(ctx, req.Operation, func(ctx context.Context) error {
-		p, s, err := e.plan(ctx, req)
-		if err != nil {
-			return err
-		}
-		result, err = e.execute(ctx, p, s)
-		return err
-	})
-	return result, err
-}
-
 // stale says why a plan can't be applied any more.
 func stale(p, fresh *plan.Plan) error {
 	if changed := changedSince(p.Fingerprints, fresh.Fingerprints); len(changed) > 0 {

@@ -33,10 +33,14 @@ func (pl *planner) checkConflicts() error {
 		r := pl.wanted[name]
 		for _, domain := range r.Domains() {
 			if other, taken := owner[domain]; taken {
-				return invalid(&resources.DomainConflict{Domain: domain, First: r.Address(), Second: other})
+				return conflict(domain, r.Address(), other)
 			}
 			owner[domain] = r.Address()
 		}
 	}
 	return nil
+}
+
+func conflict(domain, address, other string) error {
+	return invalid(&resources.DomainConflict{Domain: domain, First: address, Second: other})
 }

@@ -79,6 +79,9 @@ type Engine struct {
 	tested map[string]string // what the files held that nginx -t last accepted
 	health map[string]HealthResult
 	last   lastTimes
+	// queue holds the changes that wait; draining says whether somebody is doing them.
+	queue    []*change
+	draining bool
 }
 
 type lastTimes struct{ reload time.Time }

@@ -40,12 +40,16 @@ func (e *Engine) plan(ctx context.Context, req Request) (*plan.Plan, *survey, er
 	if err != nil {
 		return nil, nil, err
 	}
+	p, err := e.planFrom(ctx, req, s)
+	return p, s, err
+}
+
+func (e *Engine) planFrom(ctx context.Context, req Request, s *survey) (*plan.Plan, error) {
 	pl := &planner{e: e, req: req, s: s}
 	if err := pl.run(ctx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	p, err := pl.assemble()
-	return p, s, err
+	return pl.assemble()
 }
 
 // A planner makes a plan from a survey.
@@ -86,6 +90,9 @@ type obtaining struct {
 
 func (pl *planner) run(ctx context.Context) error {
 	if err := pl.checkVersions(); err != nil {
+		return err
+	}
+	if err := pl.checkPrecondition(); err != nil {
 		return err
 	}
 	if pl.req.Rollback != "" {
@@ -140,6 +147,27 @@ func (pl *planner) checkVersions() error {
 	}
 	if min := version.Must(version.NewVersion("1.18.0")); pl.s.build.Version.LessThan(min) {
 		return failf(InvalidInput, nil, "nginx %s is too old: 1.18 is the oldest that is supported", pl.s.build.Version)
+	}
+	return nil
+}
+
+// checkPrecondition lets the caller see the routes that the request names, and refuse.
+func (pl *planner) checkPrecondition() error {
+	if pl.req.Precondition == nil {
+		return nil
+	}
+	names := slices.Clone(pl.req.Delete)
+	for _, r := range pl.req.Routes {
+		names = append(names, r.Name())
+	}
+	for _, name := range names {
+		var now RouteStatus
+		if t := pl.s.sites[name]; t != nil && t.ours {
+			now = t.status()
+		}
+		if err := pl.req.Precondition(now); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -262,7 +290,7 @@ func (pl *planner) planRoute(r resources.Route) error {
 		}
 	}
 	pl.changes = append(pl.changes, change.Change)
-	if r.RequireHealthy() && r.Enabled() && change.asked {
+	if r.RequireHealthy() && r.Enabled() && change.asked && !pl.req.checked {
 		pl.checks = append(pl.checks, checkHealthStep(r, pl.e.opts.HealthCheckPath))
 	}
 	return nil

@@ -35,6 +35,11 @@ type Request struct {
 	Rollback string `json:"rollback,omitempty"`
 	// Adopt takes over a file that the program did not write.
 	Adopt *Adoption `json:"adopt,omitempty"`
+	// Precondition, if set, sees each named route as it is when the change is about to be made, with nobody else
+	// writing, and may refuse the change. A route that is not there has no name. It is no part of a plan.
+	Precondition func(RouteStatus) error `json:"-"`
+
+	checked bool // the upstreams have been asked already
 }
 
 // An Adoption makes a managed route of an existing site.

@@ -1,0 +1,340 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Changes that come while another is being made are gathered, and made together with one test and one reload of nginx.
+// A change that comes alone is made at once: it never waits for company.
+
+// A change is a request that waits to be done.
+type change struct {
+	ctx    context.Context
+	req    Request
+	result *Result
+	err    error
+	done   chan struct{}
+}
+
+func (c *change) end(r *Result, err error) {
+	c.result, c.err = r, err
+	close(c.done)
+}
+
+// Do plans and applies in one go, as the only writer. Requests that only put and delete routes may share their test and
+// reload with others of this process that come at the same time; each still gets its own result, and one that fails
+// takes none of the others with it.
+func (e *Engine) Do(ctx context.Context, req Request) (*Result, error) {
+	c := &change{ctx: ctx, req: req, done: make(chan struct{})}
+	e.mu.Lock()
+	e.queue = append(e.queue, c)
+	if !e.draining {
+		e.draining = true
+		go e.drain()
+	}
+	e.mu.Unlock()
+	select {
+	case <-c.done:
+		return c.result, c.err
+	case <-ctx.Done():
+	}
+	if e.withdraw(c) {
+		return nil, failf(Locked, context.Cause(ctx), "gave up waiting for the changes before this one to end")
+	}
+	<-c.done // it runs: it sees the end of ctx by itself, and either finishes or is undone
+	return c.result, c.err
+}
+
+func (e *Engine) withdraw(c *change) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := slices.Index(e.queue, c)
+	if i >= 0 {
+		e.queue = slices.Delete(e.queue, i, i+1)
+	}
+	return i >= 0
+}
+
+// drain does what is queued, as much of it together as can be, until nothing is.
+func (e *Engine) drain() {
+	for {
+		e.mu.Lock()
+		batch := nextBatch(e.queue)
+		e.queue = slices.DeleteFunc(e.queue, func(c *change) bool { return slices.Contains(batch, c) })
+		if len(batch) == 0 {
+			e.draining = false
+			e.mu.Unlock()
+			return
+		}
+		e.mu.Unlock()
+		if len(batch) == 1 {
+			batch[0].end(e.doAlone(batch[0].ctx, batch[0].req))
+			continue
+		}
+		e.doTogether(batch)
+	}
+}
+
+// maxBatch bounds how many changes go together, so that the first of them need not wait for ever longer plans.
+const maxBatch = 256
+
+// nextBatch takes from the head of the queue what can go together: no name twice, so that two changes of one route
+// happen one after the other.
+func nextBatch(queue []*change) []*change {
+	var batch []*change
+	taken := map[string]bool{}
+	for _, c := range queue {
+		names, ok := c.req.combinable()
+		if !ok {
+			if len(batch) == 0 {
+				return []*change{c}
+			}
+			break // keeps its place: nothing behind it overtakes it
+		}
+		if slices.ContainsFunc(names, func(n string) bool { return taken[n] }) || len(batch) == maxBatch {
+			break
+		}
+		for _, n := range names {
+			taken[n] = true
+		}
+		batch = append(batch, c)
+	}
+	return batch
+}
+
+// combinable returns the names of the routes a request is about, if it is about nothing else.
+func (r Request) combinable() ([]string, bool) {
+	if !r.KeepUnlisted || len(r.Resources)+len(r.Targets)+len(r.Renew)+len(r.Certificates) > 0 || r.Issue || r.Rollback != "" || r.Adopt != nil ||
+		r.RequiredVersion != "" || r.NginxVersion != "" {
+		return nil, false
+	}
+	names := slices.Clone(r.Delete)
+	for _, route := range r.Routes {
+		names = append(names, route.Name())
+	}
+	return names, len(names) > 0
+}
+
+// doAlone does one request.
+func (e *Engine) doAlone(ctx context.Context, req Request) (*Result, error) {
+	var result *Result
+	err := e.exclusively(ctx, req.Operation, func(ctx context.Context) error {
+		s, err := e.survey(ctx)
+		if err != nil {
+			return err
+		}
+		p, err := e.planFrom(ctx, req, s)
+		if err != nil {
+			return err
+		}
+		result, err = e.execute(ctx, p, s)
+		return err
+	})
+	return result, err
+}
+
+// doTogether does several requests. Every one of them is ended, whatever happens.
+func (e *Engine) doTogether(batch []*change) {
+	ctx := sharedContext(e, batch)
+	err := e.exclusively(ctx, "put", func(ctx context.Context) error {
+		for len(batch) > 0 {
+			var err error
+			if batch, err = e.tryTogether(ctx, batch); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		for _, c := range batch {
+			c.end(nil, err)
+		}
+	}
+}
+
+// tryTogether makes one attempt, and returns the changes that have to be tried again without those that made it fail.
+func (e *Engine) tryTogether(ctx context.Context, batch []*change) ([]*change, error) {
+	s, err := e.survey(ctx)
+	if err != nil {
+		return batch, err
+	}
+	batch = e.sift(ctx, batch, s)
+	if len(batch) == 0 {
+		return nil, nil
+	}
+	whole := merge(batch)
+	p, err := e.planFrom(ctx, whole, s)
+	if err != nil {
+		return e.separate(ctx, batch, err), nil
+	}
+	result, err := e.execute(ctx, p, s)
+	if err != nil {
+		return e.separate(ctx, batch, err), nil
+	}
+	for _, c := range batch {
+		c.end(shareOf(result, c.req), nil)
+	}
+	return nil, nil
+}
+
+// sift ends the changes that can't be made, each with its own error, and returns the others.
+func (e *Engine) sift(ctx context.Context, batch []*change, s *survey) []*change {
+	errs := make([]error, len(batch))
+	claimed := map[string]string{}
+	_ = forEach(len(batch), 16, func(i int) error {
+		c := batch[i]
+		pl := &planner{e: e, req: c.req, s: s}
+		if errs[i] = pl.run(c.ctx); errs[i] != nil || c.req.checked {
+			return nil
+		}
+		for _, check := range pl.checks {
+			if errs[i] = e.doCheckHealth(c.ctx, check); errs[i] != nil {
+				return nil
+			}
+		}
+		return nil
+	})
+	var good []*change
+	for i, c := range batch {
+		err := errs[i]
+		if err == nil {
+			err = claim(claimed, c.req)
+		}
+		if err != nil {
+			c.end(nil, err)
+			continue
+		}
+		c.req.checked = true // an upstream is asked once, however often the batch is tried
+		good = append(good, c)
+	}
+	return good
+}
+
+// claim refuses a domain that a change before this one in the batch claims.
+func claim(claimed map[string]string, req Request) error {
+	for _, r := range req.Routes {
+		for _, domain := range r.Domains() {
+			if other, taken := claimed[domain]; taken && other != r.Address() {
+				return conflict(domain, r.Address(), other)
+			}
+		}
+	}
+	for _, r := range req.Routes {
+		for _, domain := range r.Domains() {
+			claimed[domain] = r.Address()
+		}
+	}
+	return nil
+}
+
+// separate finds whose fault a failure is. Those are ended with it, and the others returned to be tried again. Where no
+// culprit is named, half of the batch is tried, and then the other half.
+func (e *Engine) separate(ctx context.Context, batch []*change, err error) []*change {
+	if len(batch) == 1 {
+		batch[0].end(nil, err)
+		return nil
+	}
+	var failure *Error
+	if !errors.As(err, &failure) || failure.Outcome == NeedsRecovery || !oneRoutesFault(failure.Code) {
+		for _, c := range batch {
+			c.end(nil, err)
+		}
+		return nil
+	}
+	if i := culprit(batch, failure); i >= 0 {
+		batch[i].end(nil, err)
+		return slices.Delete(slices.Clone(batch), i, i+1)
+	}
+	half := slices.Clone(batch[:len(batch)/2])
+	for len(half) > 0 {
+		var err error
+		if half, err = e.tryTogether(ctx, half); err != nil {
+			for _, c := range half {
+				c.end(nil, err)
+			}
+			break
+		}
+	}
+	return slices.Clone(batch[len(batch)/2:])
+}
+
+// oneRoutesFault reports whether a failure can be the doing of one route among several.
+func oneRoutesFault(c Code) bool {
+	switch c {
+	case NginxTestFailed, ConfigWriteFailed, ConfigDeleteFailed, StalePlan, DomainConflict, UnmanagedFile, InvalidInput, UpstreamUnhealthy:
+		return true
+	}
+	return false
+}
+
+// culprit returns the change whose file the failure names, or -1.
+func culprit(batch []*change, failure *Error) int {
+	file, _ := failure.Details["file"].(string)
+	name, ok := siteName(filepath.Base(file))
+	if !ok {
+		return -1
+	}
+	return slices.IndexFunc(batch, func(c *change) bool {
+		names, _ := c.req.combinable()
+		return slices.Contains(names, name)
+	})
+}
+
+// merge makes one request of several.
+func merge(batch []*change) Request {
+	whole := Request{Operation: batch[0].req.Operation, KeepUnlisted: true, checked: true}
+	for _, c := range batch {
+		whole.Routes = append(whole.Routes, c.req.Routes...)
+		whole.Delete = append(whole.Delete, c.req.Delete...)
+	}
+	return whole
+}
+
+// shareOf is the part of a result that is one request's own, with the steps that serve all.
+func shareOf(r *Result, req Request) *Result {
+	names, _ := req.combinable()
+	own := func(address string) bool {
+		_, name, _ := strings.Cut(address, ".")
+		return slices.Contains(names, name) && !strings.HasPrefix(address, "shared.")
+	}
+	p := *r.Plan
+	p.Operation = req.Operation
+	p.Changes, p.Steps = nil, nil
+	for _, c := range r.Plan.Changes {
+		if own(c.Address) {
+			p.Changes = append(p.Changes, c)
+		}
+	}
+	for _, s := range r.Plan.Steps {
+		if s.Address == "" || strings.HasPrefix(s.Address, "shared.") || own(s.Address) {
+			p.Steps = append(p.Steps, s)
+		}
+	}
+	p.Summary = summarise(p.Changes)
+	return &Result{ID: r.ID, Plan: &p, Duration: r.Duration}
+}
+
+// sharedContext is what several changes run under: it goes on while their callers come and go, and every caller hears of
+// the steps.
+func sharedContext(e *Engine, batch []*change) context.Context {
+	var listeners []func(Event)
+	var actors []string
+	for _, c := range batch {
+		if f, ok := c.ctx.Value(eventKey{}).(func(Event)); ok {
+			listeners = append(listeners, f)
+		}
+		if a := e.actor(c.ctx); !slices.Contains(actors, a) {
+			actors = append(actors, a)
+		}
+	}
+	ctx := WithActor(context.Background(), strings.Join(actors, ", "))
+	return WithEvents(ctx, func(ev Event) {
+		for _, f := range listeners {
+			f(ev)
+		}
+	})
+}
