@@ -33,7 +33,8 @@ type Options struct {
 	ACMEDirectoryURL                                 string // Let's Encrypt by default
 	Email                                            string // of the ACME account, where a certificate names none
 	RenewBefore                                      time.Duration
-	SkipPreflight                                    bool // do not fetch a token from the own webroot before asking the CA
+	RenewCheckInterval                               time.Duration // between two looks of [Engine.Maintain]; 12 hours by default
+	SkipPreflight                                    bool          // do not fetch a token from the own webroot before asking the CA
 	HealthCheckTimeout                               time.Duration
 	HealthCheckPath                                  string
 	TrustedProxies                                   []netip.Prefix
@@ -131,6 +132,7 @@ func withDefaults(o Options) Options {
 	number(&o.HTTPSPort, 443)
 	number(&o.HealthCheckTimeout, time.Second)
 	number(&o.RenewBefore, 30*24*time.Hour)
+	number(&o.RenewCheckInterval, 12*time.Hour)
 	number(&o.NginxTimeout, time.Minute)
 	number(&o.CertbotTimeout, 5*time.Minute)
 	number(&o.Keep, 7*24*time.Hour)

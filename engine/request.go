@@ -29,8 +29,13 @@ type Request struct {
 	Targets []string `json:"targets,omitempty"`
 	// Issue obtains the certificates that enabled routes lack.
 	Issue bool `json:"issue,omitempty"`
-	// Renew names certificates to obtain anew; with Issue alone, only missing or unfit ones are obtained.
-	Renew []string `json:"renew,omitempty"`
+	// Obtain names routes that get their certificate, if it is missing, unfit or due; Renew those that get it anew anyhow.
+	Obtain []string `json:"obtain,omitempty"`
+	Renew  []string `json:"renew,omitempty"`
+	// Email is the address the CA gets for the certificates in Obtain; empty for the one of the options.
+	Email string `json:"email,omitempty"`
+	// Due renews all certificates whose time has come, see [RenewDue].
+	Due bool `json:"due,omitempty"`
 	// Rollback is the id of the apply whose changes are taken back.
 	Rollback string `json:"rollback,omitempty"`
 	// Adopt takes over a file that the program did not write.
