@@ -7,12 +7,18 @@
 package plan
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"io/fs"
+	"strings"
+	"unicode/utf8"
 )
 
 // FormatVersion is the version of the JSON form of a [Plan]. A plan of another major version is refused.
@@ -170,14 +176,67 @@ func (p *Plan) Seal() error {
 	return nil
 }
 
+// digest hashes the plan field by field, each behind its length. It is the same for every JSON text of the plan, however
+// that is spaced.
 func (p *Plan) digest() (string, error) {
-	c := *p
-	c.ID, c.Warnings = "", nil // warnings are remarks: they change nothing of what is done
-	b, err := json.Marshal(&c)
-	if err != nil {
-		return "", fmt.Errorf("encode plan: %w", err)
+	d := digester{sha256.New()}
+	d.text(p.FormatVersion, p.ToolVersion, p.Operation)
+	if err := d.json(p.Request); err != nil {
+		return "", fmt.Errorf("the plan's request is no JSON: %w", err)
 	}
-	return Hash(b), nil
+	s := p.Summary
+	d.number(s.Create, s.Update, s.Delete, s.Unchanged, s.Drifted, len(p.Changes))
+	for _, c := range p.Changes {
+		d.text(c.Address, string(c.Action), c.Reason, fmt.Sprint(c.Drifted))
+	}
+	d.number(len(p.Steps))
+	for _, s := range p.Steps {
+		d.text(s.ID, s.Kind, s.Address, s.Path, s.Description, s.Diff, s.Undo)
+		d.number(len(s.DependsOn))
+		d.text(s.DependsOn...)
+		if err := d.json(s.Spec); err != nil {
+			return "", fmt.Errorf("the spec of step %.80q is no JSON: %w", s.ID, err)
+		}
+	}
+	for _, f := range p.Fingerprints {
+		d.text(f.Path, f.State)
+	}
+	return hex.EncodeToString(d.Sum(nil)), nil
+}
+
+// A digester feeds a hash in such a way that no two plans give it the same bytes.
+type digester struct{ hash.Hash }
+
+func (d digester) number(ns ...int) {
+	var b []byte
+	for _, n := range ns {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	_, _ = d.Write(b)
+}
+
+func (d digester) text(ss ...string) {
+	for _, s := range ss {
+		if !utf8.ValidString(s) {
+			// As JSON will carry it: each byte that is not UTF-8 becomes U+FFFD.
+			s = strings.Map(func(r rune) rune { return r }, s)
+		}
+		d.number(len(s))
+		_, _ = io.WriteString(d, s)
+	}
+}
+
+func (d digester) json(raw json.RawMessage) error {
+	var compact, b bytes.Buffer
+	if len(raw) > 0 && !bytes.Equal(raw, []byte("null")) {
+		if err := json.Compact(&compact, raw); err != nil {
+			return err
+		}
+		json.HTMLEscape(&b, compact.Bytes()) // some encoders do, some do not
+	}
+	d.number(b.Len())
+	_, err := d.Write(b.Bytes())
+	return err
 }
 
 // ErrDamaged is in the chain of [Parse]'s error when a plan's text does not fit its ID: it was cut short or edited.
