@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // A stateCache remembers the states of files within one process, so that a server with thousands of routes does not read
@@ -16,12 +17,21 @@ type stateCache struct {
 	clock func() time.Time
 	mu    sync.Mutex
 	known map[string]cachedState
+	// headers are those of the files in known: parsing one costs more than finding its file unchanged.
+	headers map[string]header
 }
 
 type cachedState struct {
 	key   fileKey
 	state *plan.State
 	text  string // state.String(), which costs a hash
+}
+
+// A header is what a managed file was found to say of itself.
+type header struct {
+	of      *plan.State
+	managed resources.Managed
+	err     error
 }
 
 // A fileKey changes whenever a file does, but for changes within one tick of the kernel's clock.
@@ -38,7 +48,7 @@ type fileKey struct {
 const racy = 50 * time.Millisecond
 
 func newStateCache(clock func() time.Time) *stateCache {
-	return &stateCache{clock: clock, known: map[string]cachedState{}}
+	return &stateCache{clock: clock, known: map[string]cachedState{}, headers: map[string]header{}}
 }
 
 func keyOf(info fs.FileInfo) (fileKey, bool) {
@@ -82,8 +92,28 @@ func (c *stateCache) state(fsys FS, name string) (*plan.State, string, error) {
 	return s, text, nil
 }
 
+// header is resources.ParseManaged, from memory where the state is the one it was parsed from.
+func (c *stateCache) header(name string, s *plan.State) (resources.Managed, error) {
+	c.mu.Lock()
+	h, ok := c.headers[name]
+	remember := c.known[name].state == s
+	c.mu.Unlock()
+	if ok && h.of == s {
+		return h.managed, h.err
+	}
+	h = header{of: s}
+	h.managed, h.err = resources.ParseManaged(s.Content)
+	if remember {
+		c.mu.Lock()
+		c.headers[name] = h
+		c.mu.Unlock()
+	}
+	return h.managed, h.err
+}
+
 func (c *stateCache) forget(name string) {
 	c.mu.Lock()
 	delete(c.known, name)
+	delete(c.headers, name)
 	c.mu.Unlock()
 }

@@ -168,7 +168,7 @@ func (t *site) read(o *Observer) error {
 	if t.file.IsLink() {
 		return nil
 	}
-	t.managed, err = resources.ParseManaged(t.file.Content)
+	t.managed, err = o.cache.header(t.path, t.file)
 	switch {
 	case errors.Is(err, resources.ErrUnmanaged):
 	case err != nil:
