@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"syscall"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/urfave/cli/v2"
+)
+
+// commands are all that there is to type, in the order in which help shows them.
+func (p *program) commands() []*cli.Command {
+	return []*cli.Command{
+		p.planCommand(),
+		p.applyCommand(),
+		p.destroyCommand(),
+		p.showCommand(),
+		p.validateCommand(),
+
+		p.configCommand(),
+		p.schemaCommand(),
+		p.versionCommand(),
+	}
+}
+
+// The groups under which help lists the commands. Package cli sorts them by name.
+const (
+	groupState   = "Desired state"
+	groupRoutes  = "One route or certificate"
+	groupHost    = "The host"
+	groupAbout   = "This program"
+)
+
+// A program is one run of the command line.
+type program struct {
+	Streams
+	flags    flagValues
+	settings *settings // resolved before any command runs
+}
+
+// Main runs what the arguments say, the program's name included, and returns what to exit with.
+//
+// The first SIGINT or SIGTERM ends the run in good order: an apply finishes its step and is undone. The second ends the
+// process at once, and the journal is there for the next run.
+func Main(args []string, streams Streams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // from then on a signal does what it does by default
+	p := &program{Streams: streams}
+	return p.exit(p.run(ctx, args))
+}
+
+func (p *program) run(ctx context.Context, args []string) error {
+	app := p.app()
+	return app.RunContext(ctx, arrange(app, args))
+}
+
+func (p *program) app() *cli.App {
+	flags, values := settingFlags()
+	p.flags = values
+	return &cli.App{
+		Name:        "proxy-manager",
+		HelpName:    "proxy-manager",
+		Usage:       "plan, apply and undo nginx routes and their certificates",
+		Version:     engine.Version,
+		Description: appDescription,
+		Commands:    p.commands(),
+		Flags:       flags,
+		Reader:      p.In, Writer: p.Out, ErrWriter: p.Err,
+
+		Before:                 p.before,
+		Action:                 p.noCommand,
+		OnUsageError:           usageError,
+		ExitErrHandler:         func(*cli.Context, error) {}, // only main exits
+		Suggest:                true,
+		EnableBashCompletion:   true,
+		UseShortOptionHandling: false,
+		// A path or a pattern may have a comma in it.
+		DisableSliceFlagSeparator: true,
+	}
+}
+
+const appDescription = `Routes and certificates are wanted in a file (proxies.json) or one by one. What has to be done is shown as a
+plan with a diff of every file, is done only when it was approved, and is undone as a whole when a step fails.
+
+   proxy-manager plan                                what would be done
+   proxy-manager apply                               do it
+   proxy-manager put shop --domain shop.example.com --upstream-port 8001
+
+Every global option is an environment variable, too. Options may stand before or after what they belong to.
+Exit codes: 0 done; 1 refused, nothing was changed; 2 changes are planned (plan and drift, --detailed-exitcode);
+3 failed, and undone; 4 run "proxy-manager recover"; 5 the saved plan is stale; 6 another process has the lock.`
+
+// before refuses wrong settings whatever the command, so that no wrong one waits to be found at night.
+func (p *program) before(*cli.Context) (err error) {
+	p.settings, err = resolve(p.flags, p.Getenv)
+	return err
+}
+
+// noCommand answers a command line without a command, or with one that does not exist.
+func (p *program) noCommand(c *cli.Context) error {
+	if !c.Args().Present() {
+		return cli.ShowAppHelp(c)
+	}
+	name := c.Args().First()
+	return usagef("there is no command %.60q. %s See proxy-manager --help", name, cli.SuggestCommand(c.App.Commands, name))
+}
+
+// usageError says what is wrong with an option, instead of printing all of the help over it.
+func usageError(c *cli.Context, err error, _ bool) error {
+	return usagef("%w. See %s --help", suggestFlag(c, err), c.Command.HelpName)
+}
+
+// usagef returns the error of a command line that can't be understood.
+func usagef(format string, args ...any) error {
+	return &engine.Error{Code: engine.InvalidInput, Err: fmt.Errorf(format, args...)}
+}

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/urfave/cli/v2"
+)
+
+func (p *program) applyCommand() *cli.Command {
+	return &cli.Command{
+		Name: "apply", Category: groupState, ArgsUsage: "[PLANFILE]",
+		Usage: "make the host match the desired state, or do what a saved plan says",
+		Description: `Shows the plan, asks, and does it. If a step fails, all is undone, and the exit code is 3.
+Without a terminal it does nothing unless --auto-approve is given. A saved plan that is stale is refused.
+
+   proxy-manager apply -f proxies.json
+   proxy-manager apply plan.json
+   proxy-manager apply --auto-approve --json          in CI, with events as lines of JSON`,
+		Flags:  changeOptions(append([]cli.Flag{fileOption()}, stateOptions()...)...),
+		Action: p.apply,
+	}
+}
+
+func (p *program) apply(c *cli.Context) error {
+	if c.Args().Present() {
+		return p.applySaved(c)
+	}
+	req, err := p.stateRequest(c)
+	if err != nil {
+		return err
+	}
+	return p.change(c, req)
+}
+
+func (p *program) applySaved(c *cli.Context) error {
+	name, err := operand(c, "PLANFILE")
+	if err != nil {
+		return err
+	}
+	for _, option := range []string{optFile, optTarget, optKeep} {
+		if c.IsSet(option) {
+			return usagef("--%s means nothing for a saved plan, which holds what was asked for", option)
+		}
+	}
+	pl, err := p.readPlan(name)
+	if err != nil {
+		return err
+	}
+	e, err := p.writer(c)
+	if err != nil {
+		return err
+	}
+	if err := e.CheckStale(c.Context, pl); err != nil {
+		return err
+	}
+	return p.execute(c, e, pl)
+}
+
+func (p *program) destroyCommand() *cli.Command {
+	return &cli.Command{
+		Name: "destroy", Category: groupState,
+		Usage: "remove everything that is managed",
+		Description: `Files that the program did not write stay, as do certificates that are in use.
+
+   proxy-manager destroy --dry-run
+   proxy-manager destroy --target route.shop`,
+		Flags: changeOptions(stateOptions()[0]),
+		Action: func(c *cli.Context) error {
+			if err := noOperands(c); err != nil {
+				return err
+			}
+			req := engine.Destroy()
+			req.Targets = c.StringSlice(optTarget)
+			return p.change(c, req)
+		},
+	}
+}
+
+// change plans what is asked for, shows it, has it approved and does it.
+func (p *program) change(c *cli.Context, req engine.Request) error {
+	e, err := p.writer(c)
+	if err != nil {
+		return err
+	}
+	pl, err := e.Plan(c.Context, req)
+	if err != nil {
+		return err
+	}
+	return p.execute(c, e, pl)
+}
+
+// writer opens the engine for a command that changes something. What was interrupted is brought in order first, since the
+// plan has to be made from what is there afterwards.
+func (p *program) writer(c *cli.Context) (*engine.Engine, error) {
+	if c.Bool(optDryRun) {
+		return p.reader(c)
+	}
+	e, err := p.engine(c)
+	if err != nil {
+		return nil, err
+	}
+	interrupted, err := e.Interrupted()
+	if err != nil || !interrupted {
+		return e, nil // a state directory that can't be read is an apply's to complain about
+	}
+	found, err := e.Recover(c.Context)
+	if err == nil && found != nil {
+		p.say("Recovered: %s.", found)
+	}
+	return e, err
+}
+
+// execute shows a plan, has it approved and applies it.
+func (p *program) execute(c *cli.Context, e *engine.Engine, pl *plan.Plan) error {
+	if c.Bool(optDryRun) {
+		return p.showPlan(c, pl)
+	}
+	report := p.newReport(c, pl)
+	if err := report.begin(); err != nil {
+		return err
+	}
+	if !pl.Empty() {
+		if err := p.approve(c, pl); err != nil {
+			return report.end(nil, err)
+		}
+	}
+	ctx := engine.WithEvents(c.Context, report.event)
+	result, err := e.Apply(ctx, pl)
+	return report.end(result, err)
+}
+
+// addresses are those of the resources that a plan changes.
+func addresses(pl *plan.Plan) []string {
+	var list []string
+	for _, change := range pl.Changes {
+		if change.Action != plan.Unchanged && !slices.Contains(list, change.Address) {
+			list = append(list, change.Address)
+		}
+	}
+	return list
+}

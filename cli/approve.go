@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/urfave/cli/v2"
+)
+
+// approve asks whether to go on, unless that was said already. Where nobody can be asked it refuses.
+func (p *program) approve(c *cli.Context, pl *plan.Plan) error {
+	switch {
+	case c.Bool(optApprove):
+		return nil
+	case c.Bool(optJSON):
+		return usagef("--json asks nobody: add --auto-approve, or --dry-run to see the plan")
+	case !p.InTerminal || !p.ErrTerminal:
+		return usagef("there is no terminal to ask at: add --auto-approve, or --dry-run to see the plan")
+	}
+	p.ask("\nDo it? Only %q goes on: ", "yes")
+	answer, err := p.answer(c.Context)
+	if err != nil {
+		return err
+	}
+	if answer != "yes" {
+		return &engine.Error{Code: engine.InvalidInput, Message: "not approved"}
+	}
+	return nil
+}
+
+func (p *program) ask(format string, args ...any) { _, _ = fmt.Fprintf(p.Err, format, args...) }
+
+// answer reads one line. A signal need not wait for it.
+func (p *program) answer(ctx context.Context) (string, error) {
+	type reply struct {
+		line string
+		err  error
+	}
+	got := make(chan reply, 1)
+	go func() {
+		line, err := bufio.NewReader(p.In).ReadString('\n')
+		got <- reply{line, err}
+	}()
+	select {
+	case r := <-got:
+		if r.err != nil && !errors.Is(r.err, io.EOF) {
+			return "", r.err
+		}
+		return strings.TrimSpace(r.line), nil
+	case <-ctx.Done():
+		p.say("")
+		return "", context.Cause(ctx)
+	}
+}

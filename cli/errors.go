@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade"
+)
+
+// exitChanges is the exit code of plan and drift with --detailed-exitcode when there is something to do.
+const exitChanges = 2
+
+// errChanges says that changes are planned. It is no failure, and nothing is printed for it.
+var errChanges = errors.New("changes are planned")
+
+// exit reports an error and returns the exit code for it.
+func (p *program) exit(err error) int {
+	if errors.Is(err, errChanges) {
+		return exitChanges
+	}
+	if err != nil {
+		p.report(err)
+	}
+	return facade.ExitCode(err)
+}
+
+// report says what failed, where, what became of the host and what helps.
+func (p *program) report(err error) {
+	w := p.Err
+	label := "Error:"
+	if p.colour(p.ErrTerminal) {
+		label = "\x1b[31mError:\x1b[0m"
+	}
+	line(w, label, err.Error())
+	var failure *engine.Error
+	if !errors.As(err, &failure) {
+		line(w, "  outcome:", engine.Untouched.String())
+		return
+	}
+	line(w, "  code:   ", string(failure.Code))
+	if failure.Step != "" {
+		line(w, "  step:   ", failure.Step)
+	}
+	if output, ok := failure.Details["nginx_output"].(string); ok && output != "" {
+		line(w, "  nginx:  ", output)
+	}
+	line(w, "  outcome:", failure.Outcome.String())
+	if next := nextStep(failure); next != "" {
+		line(w, "  next:   ", next)
+	}
+}
+
+// line writes text behind a label, each further line of it under the first, with control characters made visible.
+func line(w io.Writer, label, text string) {
+	for i, l := range strings.Split(strings.TrimSpace(text), "\n") {
+		if i > 0 {
+			label = "          "
+		}
+		_, _ = fmt.Fprintf(w, "%s %s\n", label, visible(strings.ReplaceAll(l, "\t", " ")))
+	}
+}
+
+// nextSteps are what helps against each kind of failure, where the message does not say it by itself.
+var nextSteps = map[engine.Code]string{
+	engine.StalePlan:          "look at a new plan, and apply that",
+	engine.UpstreamUnhealthy:  "start the upstream, or put the route with --require-healthy=false",
+	engine.NginxTestFailed:    "nginx goes on serving what it served; mend what nginx complains about and try again",
+	engine.NginxReloadFailed:  "nginx goes on serving what it served; if a port is in use, 'ss -ltnp' shows by whom",
+	engine.NginxBroken:        "mend nginx first ('nginx -t' shows its complaint); the plan is still good",
+	engine.DomainConflict:     "remove the domain from one of the two; a site that was written by hand can be taken over with 'proxy-manager adopt FILE --as NAME'",
+	engine.ConfigWriteFailed:  "check that the directory is there, is writable by you (root, usually) and that the disk is not full",
+	engine.ConfigDeleteFailed: "check that the directory is writable by you (root, usually)",
+	engine.SSLIssuanceFailed:  "the route answers over HTTP meanwhile; mend the cause, then run 'proxy-manager ssl NAME'",
+	engine.SSLRateLimited:     "wait as long as the CA asks for, then run 'proxy-manager ssl NAME'",
+}
+
+func nextStep(failure *engine.Error) string {
+	if failure.Outcome == engine.NeedsRecovery {
+		return "run 'proxy-manager recover'; it goes on where this stopped"
+	}
+	return nextSteps[failure.Code]
+}
+
+func detailsOf(err error) map[string]any {
+	var failure *engine.Error
+	if errors.As(err, &failure) {
+		return failure.Details
+	}
+	return nil
+}

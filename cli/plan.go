@@ -1,0 +1,243 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
+	"github.com/urfave/cli/v2"
+)
+
+func (p *program) planCommand() *cli.Command {
+	return &cli.Command{
+		Name: "plan", Category: groupState,
+		Usage: "show what would be done to make the host match the desired state",
+		Description: `Changes nothing, and needs no right to write. The diffs are such that "patch -p1 -d /" takes them.
+
+   proxy-manager plan -f proxies.json
+   proxy-manager plan --out plan.json && proxy-manager apply plan.json
+   proxy-manager plan --detailed-exitcode; echo $?     0: nothing to do, 2: changes`,
+		Flags: slices.Concat([]cli.Flag{
+			fileOption(),
+			&cli.StringFlag{Name: optOut, Usage: "save the plan to `FILE`, for apply"},
+			&cli.BoolFlag{Name: "destroy", Usage: "plan the removal of everything that is managed"},
+			jsonOption(), exitCodeOption(),
+		}, stateOptions()),
+		Action: p.plan,
+	}
+}
+
+func (p *program) plan(c *cli.Context) error {
+	if err := noOperands(c); err != nil {
+		return err
+	}
+	req, err := p.stateRequest(c)
+	if err != nil {
+		return err
+	}
+	e, err := p.reader(c)
+	if err != nil {
+		return err
+	}
+	pl, err := e.Plan(c.Context, req)
+	if err != nil {
+		return err
+	}
+	if out := c.String(optOut); out != "" {
+		if err := savePlan(out, pl); err != nil {
+			return fmt.Errorf("save the plan: %w", err)
+		}
+	}
+	if err := p.showPlan(c, pl); err != nil {
+		return err
+	}
+	if c.Bool(optExitCode) && !pl.Empty() {
+		return errChanges
+	}
+	return nil
+}
+
+// stateRequest is what plan, apply and destroy are asked for.
+func (p *program) stateRequest(c *cli.Context) (engine.Request, error) {
+	req := engine.Destroy()
+	if !c.Bool("destroy") {
+		d, err := p.readDesired(c.String(optFile))
+		if err != nil {
+			return req, err
+		}
+		req = engine.Desired(d)
+	}
+	req.Targets, req.KeepUnlisted = c.StringSlice(optTarget), c.Bool(optKeep)
+	return req, nil
+}
+
+// showPlan prints a plan in the form that was asked for.
+func (p *program) showPlan(c *cli.Context, pl *plan.Plan) error {
+	if c.Bool(optJSON) {
+		return pl.Encode(p.Out)
+	}
+	return p.printPlan(pl)
+}
+
+// readDesired reads the desired state from a file, or from standard input.
+func (p *program) readDesired(name string) (resources.Desired, error) {
+	text, err := p.read(name)
+	if err != nil {
+		return resources.Desired{}, err
+	}
+	d, err := resources.ParseDesired(text)
+	if err != nil {
+		return d, invalid(name, err)
+	}
+	return d, nil
+}
+
+// maxFile bounds what is read from a file: far more than any desired state or plan has.
+const maxFile = 1 << 30
+
+func (p *program) read(name string) ([]byte, error) {
+	if name == "-" {
+		return readAll(name, p.In)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, invalid("", err)
+	}
+	defer f.Close()
+	return readAll(name, f)
+}
+
+func readAll(name string, r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = errors.New("too long")
+	}
+	if err != nil {
+		return nil, invalid(name, err)
+	}
+	return text, nil
+}
+
+// invalid returns the error of something that a user gave.
+func invalid(what string, err error) error {
+	e := &engine.Error{Code: engine.InvalidInput, Message: what, Err: err}
+	var conflict *resources.DomainConflict
+	if errors.As(err, &conflict) {
+		e.Code = engine.DomainConflict
+	}
+	return e
+}
+
+// savePlan writes a plan where a reader finds it whole or not at all, for its owner alone: diffs show configurations.
+func savePlan(name string, pl *plan.Plan) (err error) {
+	var text bytes.Buffer
+	if err := pl.Encode(&text); err != nil {
+		return err
+	}
+	// CreateTemp makes the file with mode 0600.
+	f, err := os.CreateTemp(filepath.Dir(name), ".plan-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(text.Bytes())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+func (p *program) showCommand() *cli.Command {
+	return &cli.Command{
+		Name: "show", Category: groupState, ArgsUsage: "PLANFILE",
+		Usage: "show a saved plan",
+		Description: `Says, too, whether the plan is stale: made from files that have changed since.
+
+   proxy-manager show plan.json`,
+		Flags:  []cli.Flag{jsonOption()},
+		Action: p.show,
+	}
+}
+
+func (p *program) show(c *cli.Context) error {
+	name, err := operand(c, "PLANFILE")
+	if err != nil {
+		return err
+	}
+	pl, err := p.readPlan(name)
+	if err != nil {
+		return err
+	}
+	if err := p.showPlan(c, pl); err != nil {
+		return err
+	}
+	p.warnIfStale(c.Context, c, pl)
+	return nil
+}
+
+func (p *program) readPlan(name string) (*plan.Plan, error) {
+	text, err := p.read(name)
+	if err != nil {
+		return nil, err
+	}
+	pl, err := plan.Parse(text)
+	if err != nil {
+		return nil, invalid(name, err)
+	}
+	return pl, nil
+}
+
+// warnIfStale says what has changed since the plan was made. A plan can be shown on a host that has no nginx, so what
+// can't be found out is left unsaid.
+func (p *program) warnIfStale(ctx context.Context, c *cli.Context, pl *plan.Plan) {
+	e, err := p.reader(c)
+	if err != nil {
+		return
+	}
+	if err := e.CheckStale(ctx, pl); err != nil && engine.CodeOf(err) == engine.StalePlan {
+		p.say("Warning: %s", visible(err.Error()))
+	}
+}
+
+func (p *program) validateCommand() *cli.Command {
+	return &cli.Command{
+		Name: "validate", Category: groupState,
+		Usage: "check the desired state's file, and the versions that it asks for",
+		Description: `Looks at nothing on the host but the version of nginx, if it is there.
+
+   proxy-manager validate -f proxies.json`,
+		Flags:  []cli.Flag{fileOption(), jsonOption()},
+		Action: p.validate,
+	}
+}
+
+func (p *program) validate(c *cli.Context) error {
+	if err := noOperands(c); err != nil {
+		return err
+	}
+	name := c.String(optFile)
+	d, err := p.readDesired(name)
+	if err != nil {
+		return err
+	}
+	if err := p.checkVersions(c, d); err != nil {
+		return invalid(name, err)
+	}
+	if c.Bool(optJSON) {
+		return p.printJSON(map[string]any{"valid": true, "routes": len(d.Routes), "certificates": len(d.Certificates)})
+	}
+	_, err = fmt.Fprintf(p.Out, "%s is valid: %s.\n", name, count(len(d.Routes), "route"))
+	return err
+}

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"errors"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A kind is a way to read a setting. The error of a text that it does not take says what is allowed, such as
+// "a port from 1 to 65535".
+type kind[T any] func(text string) (T, error)
+
+// A target is the field of the settings that a row of the table fills.
+type target struct {
+	set     func(s *settings, text string) error
+	boolean bool
+}
+
+func to[T any](read kind[T], field func(*settings) *T) target {
+	_, boolean := any(*new(T)).(bool)
+	return target{boolean: boolean, set: func(s *settings, text string) error {
+		v, err := read(text)
+		if err != nil {
+			return err
+		}
+		*field(s) = v
+		return nil
+	}}
+}
+
+// matching reads text as it is, where ok takes it.
+func matching(allowed string, ok func(string) bool) kind[string] {
+	return func(text string) (string, error) {
+		if !ok(text) {
+			return "", errors.New(allowed)
+		}
+		return text, nil
+	}
+}
+
+var (
+	plainText    = matching("printable text of at most 200 characters", isPlain)
+	hostText     = matching("an IP address or a host name", isHost)
+	absolutePath = matching("an absolute path", isAbsolute)
+	urlPath      = matching("a path that begins with a slash", func(s string) bool { return strings.HasPrefix(s, "/") && isPlain(s) && !strings.Contains(s, " ") })
+	webURL       = matching("a URL such as https://host/path", isWebURL)
+	emailAddress = matching("an e-mail address", isEmail)
+	listenText   = matching("unix:/PATH or systemd", func(s string) bool {
+		path, unix := strings.CutPrefix(s, "unix:")
+		return s == "systemd" || unix && isAbsolute(path)
+	})
+)
+
+func isPlain(s string) bool {
+	return len(s) <= 200 && !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) })
+}
+
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.'
+	})
+}
+
+func isAbsolute(s string) bool { return filepath.IsAbs(s) && !strings.ContainsRune(s, 0) }
+
+func isWebURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Fragment == ""
+}
+
+func isEmail(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s
+}
+
+func choice(words ...string) kind[string] {
+	return matching(strings.Join(words, " or "), func(s string) bool { return slices.Contains(words, s) })
+}
+
+// number reads a decimal number between two bounds.
+func number(allowed string, least, most int) kind[int] {
+	return func(text string) (int, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least || n > most {
+			return 0, errors.New(allowed)
+		}
+		return n, nil
+	}
+}
+
+// times reads a number of units.
+func times(unit time.Duration, read kind[int]) kind[time.Duration] {
+	return func(text string) (time.Duration, error) {
+		n, err := read(text)
+		return time.Duration(n) * unit, err
+	}
+}
+
+var (
+	portNumber   = number("a port from 1 to 65535", 1, 65535)
+	milliseconds = times(time.Millisecond, number("a number of milliseconds from 1 to 60000", 1, 60_000))
+	days         = times(24*time.Hour, number("a number of days from 1 to 365", 1, 365))
+)
+
+func interval(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Minute || d > 7*24*time.Hour {
+		return 0, errors.New("a duration from 1m to 168h, such as 12h")
+	}
+	return d, nil
+}
+
+func yesOrNo(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "true", "1", "yes", "on":
+		return true, nil
+	case "false", "0", "no", "off":
+		return false, nil
+	}
+	return false, errors.New("true or false")
+}
+
+// networks reads networks and addresses, between commas. "none" is the empty list, for a setting whose default is not.
+func networks(text string) ([]netip.Prefix, error) {
+	list := []netip.Prefix{}
+	if text == "none" {
+		return list, nil
+	}
+	for item := range strings.SplitSeq(text, ",") {
+		p, err := network(strings.TrimSpace(item))
+		if err != nil {
+			return nil, errors.New("networks such as 10.0.0.0/8 or 2001:db8::/32 with commas between them, or none")
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+func network(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.Prefix(a.BitLen())
+	}
+	p, err := netip.ParsePrefix(text)
+	return p.Masked(), err
+}

@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/urfave/cli/v2"
+)
+
+// settings are the effective values of the table below: what the flags say, else the environment, else the defaults.
+type settings struct {
+	Host             string
+	Port             int
+	Listen           string // "unix:/path" or "systemd"; empty for Host and Port
+	StateDir         string
+	TokenFile        string
+	NginxBin         string
+	NginxConf        string
+	SitesAvailable   string
+	SitesEnabled     string
+	HTTPPort         int
+	HTTPSPort        int
+	CertbotBin       string
+	CertbotConfigDir string
+	CertbotWorkDir   string
+	CertbotLogsDir   string
+	ACMEDirectoryURL string
+	Email            string
+	AutoIssueSSL     bool
+	RegistryURL      string
+
+	HealthCheckTimeout time.Duration
+	HealthCheckPath    string
+	RenewBefore        time.Duration
+	RenewCheckInterval time.Duration
+	TrustedProxies     []netip.Prefix
+	DefaultServer      string // "auto" or "off"
+	UpstreamDeny       []netip.Prefix
+	LogLevel           string
+	LogFormat          string
+
+	ServiceName     string
+	DropletID       string
+	Environment     string
+	OrchestratorURL string
+
+	effective []effectiveSetting // in the order of the table
+}
+
+// A setting is one row of the table: an environment variable and the flag of the same meaning.
+type setting struct {
+	variable string
+	fallback string
+	help     string
+	into     target
+}
+
+// settingsTable is every setting there is, in the order in which people are shown them.
+var settingsTable = []setting{
+	{"PROXY_MANAGER_HOST", "127.0.0.1", "address on which serve listens", to(hostText, func(s *settings) *string { return &s.Host })},
+	{"PROXY_MANAGER_PORT", "8100", "port on which serve listens", to(portNumber, func(s *settings) *int { return &s.Port })},
+	{"PROXY_MANAGER_LISTEN", "", "where serve listens instead: unix:/PATH, or systemd for socket activation", to(listenText, func(s *settings) *string { return &s.Listen })},
+	{"PROXY_MANAGER_STATE_DIR", "/var/lib/proxy-manager", "directory of the lock, the journal, the history and the ACME webroot", to(absolutePath, func(s *settings) *string { return &s.StateDir })},
+	{"PROXY_MANAGER_TOKEN_FILE", "", "file of API tokens, one a line; with it serve asks for one", to(absolutePath, func(s *settings) *string { return &s.TokenFile })},
+	{"NGINX_BIN", "/usr/sbin/nginx", "nginx's program", to(absolutePath, func(s *settings) *string { return &s.NginxBin })},
+	{"NGINX_CONF", "", "nginx's configuration file; unset for nginx's own default", to(absolutePath, func(s *settings) *string { return &s.NginxConf })},
+	{"NGINX_SITES_AVAILABLE", "/etc/nginx/sites-available", "directory of the sites' files", to(absolutePath, func(s *settings) *string { return &s.SitesAvailable })},
+	{"NGINX_SITES_ENABLED", "/etc/nginx/sites-enabled", "directory of the links to the enabled sites", to(absolutePath, func(s *settings) *string { return &s.SitesEnabled })},
+	{"NGINX_HTTP_PORT", "80", "port of HTTP in generated servers", to(portNumber, func(s *settings) *int { return &s.HTTPPort })},
+	{"NGINX_HTTPS_PORT", "443", "port of HTTPS in generated servers", to(portNumber, func(s *settings) *int { return &s.HTTPSPort })},
+	{"CERTBOT_BIN", "/usr/bin/certbot", "certbot's program", to(absolutePath, func(s *settings) *string { return &s.CertbotBin })},
+	{"CERTBOT_CONFIG_DIR", "", "certbot's --config-dir; unset for certbot's own default", to(absolutePath, func(s *settings) *string { return &s.CertbotConfigDir })},
+	{"CERTBOT_WORK_DIR", "", "certbot's --work-dir; unset for certbot's own default", to(absolutePath, func(s *settings) *string { return &s.CertbotWorkDir })},
+	{"CERTBOT_LOGS_DIR", "", "certbot's --logs-dir; unset for certbot's own default", to(absolutePath, func(s *settings) *string { return &s.CertbotLogsDir })},
+	{"ACME_DIRECTORY_URL", "https://acme-v02.api.letsencrypt.org/directory", "directory of the ACME CA", to(webURL, func(s *settings) *string { return &s.ACMEDirectoryURL })},
+	{"DEFAULT_SSL_EMAIL", "admin@fullpotential.ai", "address of the ACME account", to(emailAddress, func(s *settings) *string { return &s.Email })},
+	{"AUTO_ISSUE_SSL", "false", "whether putting a route with enable_ssl obtains its certificate at once", to(yesOrNo, func(s *settings) *bool { return &s.AutoIssueSSL })},
+	{"REGISTRY_URL", "", "base URL of the droplet registry", to(webURL, func(s *settings) *string { return &s.RegistryURL })},
+	{"HEALTH_CHECK_TIMEOUT_MS", "1000", "how long an upstream may take to answer its health check, in milliseconds", to(milliseconds, func(s *settings) *time.Duration { return &s.HealthCheckTimeout })},
+	{"HEALTH_CHECK_PATH", "/health", "path of the health check, for routes that name none", to(urlPath, func(s *settings) *string { return &s.HealthCheckPath })},
+	{"RENEW_BEFORE_DAYS", "30", "a certificate is due when it has less left than this many days", to(days, func(s *settings) *time.Duration { return &s.RenewBefore })},
+	{"RENEW_CHECK_INTERVAL", "12h", "how often serve looks for certificates that are due", to(interval, func(s *settings) *time.Duration { return &s.RenewCheckInterval })},
+	{"TRUSTED_PROXIES", "", "networks whose X-Forwarded-For is believed", to(networks, func(s *settings) *[]netip.Prefix { return &s.TrustedProxies })},
+	{"DEFAULT_SERVER", "auto", "auto: own the default server of a port where no other site does; off: never", to(choice("auto", "off"), func(s *settings) *string { return &s.DefaultServer })},
+	{"UPSTREAM_DENY", "169.254.0.0/16,fe80::/10", "networks at which no route may point", to(networks, func(s *settings) *[]netip.Prefix { return &s.UpstreamDeny })},
+	{"LOG_LEVEL", "info", "least level that serve logs", to(choice("debug", "info", "warn", "error"), func(s *settings) *string { return &s.LogLevel })},
+	{"LOG_FORMAT", "json", "form of serve's log", to(choice("json", "text"), func(s *settings) *string { return &s.LogFormat })},
+	{"SERVICE_NAME", "proxy-manager", "name under which serve presents itself", to(plainText, func(s *settings) *string { return &s.ServiceName })},
+	{"DROPLET_ID", "", "id under which serve presents itself", to(plainText, func(s *settings) *string { return &s.DropletID })},
+	{"ENVIRONMENT", "production", "environment in which serve says it runs", to(plainText, func(s *settings) *string { return &s.Environment })},
+	{"ORCHESTRATOR_URL", "", "base URL of the orchestrator with which serve registers", to(webURL, func(s *settings) *string { return &s.OrchestratorURL })},
+}
+
+// flagName is the variable's name in a flag's spelling: PROXY_MANAGER_STATE_DIR is --state-dir, NGINX_BIN --nginx-bin.
+func (t setting) flagName() string {
+	name := strings.TrimPrefix(t.variable, "PROXY_MANAGER_")
+	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
+}
+
+// The sources of a setting's value.
+const (
+	fromFlag        = "flag"
+	fromEnvironment = "environment"
+	fromDefault     = "default"
+)
+
+// An effectiveSetting is one value in force.
+type effectiveSetting struct {
+	Name  string `json:"name"`
+	Flag  string `json:"flag"`
+	Value string `json:"value"`
+	// Source is where the value comes from: flag, environment or default.
+	Source string `json:"source"`
+}
+
+// flagValues are what the command line says, by variable.
+type flagValues map[string]*flagValue
+
+// A flagValue is a setting's flag as it was typed. Checking it is resolve's business, which also checks the environment.
+type flagValue struct {
+	text    string
+	given   bool
+	boolean bool
+}
+
+func (v *flagValue) Set(text string) error { v.text, v.given = text, true; return nil }
+func (v *flagValue) String() string        { return v.text }
+
+// IsBoolFlag lets package flag take --auto-issue-ssl without a value for true.
+func (v *flagValue) IsBoolFlag() bool { return v.boolean }
+
+// settingFlags returns a flag for each setting, and where their values will be.
+func settingFlags() ([]cli.Flag, flagValues) {
+	var flags []cli.Flag
+	values := flagValues{}
+	for _, t := range settingsTable {
+		v := &flagValue{boolean: t.into.boolean}
+		values[t.variable] = v
+		text := t.fallback
+		if text == "" {
+			text = "unset"
+		}
+		flags = append(flags, &cli.GenericFlag{Name: t.flagName(), Usage: t.help + " [$" + t.variable + "]", DefaultText: text, Value: v})
+	}
+	return flags, values
+}
+
+// resolve works out the value of each setting. All that are wrong are reported, not only the first.
+func resolve(values flagValues, getenv func(string) string) (*settings, error) {
+	s := &settings{}
+	var errs []error
+	for _, t := range settingsTable {
+		e := effectiveSetting{Name: t.variable, Flag: "--" + t.flagName(), Value: t.fallback, Source: fromDefault}
+		if v := values[t.variable]; v != nil && v.given {
+			e.Value, e.Source = v.text, fromFlag
+		} else if text := getenv(t.variable); text != "" {
+			// An empty variable is an unset one: that is how unit files and shells take a value back.
+			e.Value, e.Source = text, fromEnvironment
+		}
+		s.effective = append(s.effective, e)
+		if e.Value == "" {
+			continue
+		}
+		if err := t.into.set(s, e.Value); err != nil {
+			errs = append(errs, wrongSetting(t, e, err))
+		}
+	}
+	if s.HTTPPort == s.HTTPSPort && len(errs) == 0 {
+		errs = append(errs, fmt.Errorf("NGINX_HTTP_PORT and NGINX_HTTPS_PORT are both %d; they must differ", s.HTTPPort))
+	}
+	if len(errs) > 0 {
+		return nil, &engine.Error{Code: engine.InvalidInput, Message: "wrong settings", Err: errors.Join(errs...)}
+	}
+	return s, nil
+}
+
+func wrongSetting(t setting, e effectiveSetting, err error) error {
+	name := t.variable
+	if e.Source == fromFlag {
+		name = e.Flag + " (" + t.variable + ")"
+	}
+	return fmt.Errorf("%s is %.100q, but must be %w", name, e.Value, err)
+}
+
+// engineOptions are the settings as the engine takes them.
+func (s *settings) engineOptions() engine.Options {
+	return engine.Options{
+		NginxBin: s.NginxBin, NginxConf: s.NginxConf, SitesAvailable: s.SitesAvailable, SitesEnabled: s.SitesEnabled,
+		StateDir: s.StateDir, HTTPPort: s.HTTPPort, HTTPSPort: s.HTTPSPort,
+		CertbotBin: s.CertbotBin, CertbotConfigDir: s.CertbotConfigDir, CertbotWorkDir: s.CertbotWorkDir, CertbotLogsDir: s.CertbotLogsDir,
+		ACMEDirectoryURL: s.ACMEDirectoryURL, Email: s.Email, RenewBefore: s.RenewBefore,
+		HealthCheckTimeout: s.HealthCheckTimeout, HealthCheckPath: s.HealthCheckPath,
+		TrustedProxies: s.TrustedProxies, UpstreamDeny: s.UpstreamDeny, NoDefaultServer: s.DefaultServer == "off",
+	}
+}
