@@ -150,7 +150,7 @@ func admits(field, constraint, what string, v *version.Version) error {
 
 // MarshalJSON returns the form that [ParseDesired] reads.
 func (d Desired) MarshalJSON() ([]byte, error) {
-	j := desiredJSON[Route, Certificate]{d.RequiredVersion, d.NginxVersion, d.Routes, d.Certificates}
+	j := desiredJSON[Route, Certificate](d)
 	if j.Routes == nil {
 		j.Routes = []Route{}
 	}

@@ -52,7 +52,7 @@ func ExampleRoute_Render() {
 	}
 	// Output:
 	// # Managed by Proxy Manager, format 1.
-	// upstream [fpai_shop]
+	// upstream [ac6a_fpai_shop]
 	// server []
 }
 
