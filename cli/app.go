@@ -19,18 +19,34 @@ func (p *program) commands() []*cli.Command {
 		p.showCommand(),
 		p.validateCommand(),
 
+		p.listCommand(),
+		p.getCommand(),
+		p.putCommand(),
+		p.deleteCommand(),
+		p.sslCommand(),
+		p.renewCommand(),
+
+		p.driftCommand(),
+		p.adoptCommand(),
+		p.historyCommand(),
+		p.rollbackCommand(),
+		p.recoverCommand(),
+		p.healthCommand(),
+
 		p.configCommand(),
 		p.schemaCommand(),
 		p.versionCommand(),
+		p.completionCommand(),
+		p.manCommand(),
 	}
 }
 
 // The groups under which help lists the commands. Package cli sorts them by name.
 const (
-	groupState   = "Desired state"
-	groupRoutes  = "One route or certificate"
-	groupHost    = "The host"
-	groupAbout   = "This program"
+	groupState  = "Desired state"
+	groupRoutes = "One route or certificate"
+	groupHost   = "The host"
+	groupAbout  = "This program"
 )
 
 // A program is one run of the command line.

@@ -84,6 +84,10 @@ func (p *program) change(c *cli.Context, req engine.Request) error {
 	if err != nil {
 		return err
 	}
+	return p.planAndExecute(c, e, req)
+}
+
+func (p *program) planAndExecute(c *cli.Context, e *engine.Engine, req engine.Request) error {
 	pl, err := e.Plan(c.Context, req)
 	if err != nil {
 		return err

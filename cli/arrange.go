@@ -57,8 +57,8 @@ func (a *arrangement) take(args []string) int {
 func (a *arrangement) option(args []string) int {
 	name, _, joined := strings.Cut(strings.TrimLeft(args[0], "-"), "=")
 	list, flag := &a.global, find(a.app.Flags, name)
-	if a.command != nil {
-		if own := find(a.command.Flags, name); own != nil || flag == nil {
+	if len(a.name) > 0 {
+		if own := find(a.commandFlags(), name); own != nil || flag == nil {
 			list, flag = &a.own, own
 		}
 	}
@@ -68,6 +68,13 @@ func (a *arrangement) option(args []string) int {
 	}
 	*list = append(*list, args[:n]...)
 	return n
+}
+
+func (a *arrangement) commandFlags() []cli.Flag {
+	if a.command == nil {
+		return nil
+	}
+	return a.command.Flags
 }
 
 func (a *arrangement) result() []string {

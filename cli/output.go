@@ -63,3 +63,25 @@ func yesNo(b bool) string {
 	}
 	return "no"
 }
+
+// printDiff writes a diff as patch takes it. On a terminal nothing in it can drive the terminal.
+func (p *program) printDiff(diff string) error {
+	if !p.OutTerminal {
+		return sayTo(p.Out, "%s", diff)
+	}
+	for l := range strings.Lines(diff) {
+		if err := sayTo(p.Out, "%s\n", p.paint(l[0], visible(strings.TrimSuffix(l, "\n")))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// paint colours a line of a diff by its first character.
+func (p *program) paint(first byte, line string) string {
+	colours := map[byte]string{'+': "\x1b[32m", '-': "\x1b[31m"}
+	if colour := colours[first]; colour != "" && p.colour(p.OutTerminal) {
+		return colour + line + "\x1b[0m"
+	}
+	return line
+}

@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/urfave/cli/v2"
+)
+
+const (
+	optEmail      = "email"
+	optForceRenew = "force-renew"
+)
+
+func (p *program) sslCommand() *cli.Command {
+	return &cli.Command{
+		Name: "ssl", Category: groupRoutes, ArgsUsage: "NAME",
+		Usage: "obtain a route's certificate and serve the route over HTTPS",
+		Description: `A certificate that fits and is not due is used as it is, unless --force-renew is given. If the CA refuses,
+the route goes on answering over HTTP, and the exit code is 3.
+
+   proxy-manager ssl shop --email ops@example.com`,
+		Flags: changeOptions(
+			&cli.StringFlag{Name: optEmail, Usage: "`ADDRESS` of the CA's account; DEFAULT_SSL_EMAIL unless given"},
+			&cli.BoolFlag{Name: optForceRenew, Usage: "obtain it anew although the present one is good"},
+		),
+		BashComplete: p.completeNames,
+		Action: func(c *cli.Context) error {
+			name, err := nameOperand(c)
+			if err != nil {
+				return err
+			}
+			if email := c.String(optEmail); email != "" && !isEmail(email) {
+				return usagef("--email is %.100q, but must be an e-mail address", email)
+			}
+			return p.change(c, engine.SSL(name, engine.SSLOptions{Email: c.String(optEmail), Force: c.Bool(optForceRenew)}))
+		},
+	}
+}
+
+func (p *program) renewCommand() *cli.Command {
+	return &cli.Command{
+		Name: "renew", Category: groupRoutes,
+		Usage: "renew the certificates that are due",
+		Description: `For a timer, where serve does not run. Certificates that the program did not have issued are never renewed;
+one that somebody else renewed on disk is loaded.
+
+   proxy-manager renew --dry-run
+   proxy-manager renew --auto-approve`,
+		Flags: changeOptions(),
+		Action: func(c *cli.Context) error {
+			if err := noOperands(c); err != nil {
+				return err
+			}
+			return p.change(c, engine.RenewDue())
+		},
+	}
+}
