@@ -137,3 +137,6 @@ func isAlphanumeric(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'z' }
 func isLabelByte(c byte) bool    { return isAlphanumeric(c) || c == '-' }
 func isNameByte(c byte) bool     { return isLabelByte(c) || c == '_' }
 func isHexByte(c byte) bool      { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
+
+// ParseName checks the name of a droplet, and lowers it. The error is a *[FieldError] or nil.
+func ParseName(s string) (string, error) { return parseName("droplet_name", s) }
