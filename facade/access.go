@@ -1,0 +1,60 @@
+package facade
+
+import (
+	"context"
+	"crypto/rsa"
+	"net/http"
+	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+)
+
+// authorized asks for a bearer token (RFC 6750) before anything but health. It stands in front of the router, so that
+// no endpoint can be added past it.
+func (s *Server) authorized(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.tokens == nil || isPublic(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		label, ok := s.identify(r)
+		if !ok {
+			writeError(w, r, refuse(Unauthorized, nil, "a valid token is needed: Authorization: Bearer TOKEN"))
+			return
+		}
+		callOf(r).actor = label
+		next.ServeHTTP(w, r.WithContext(engine.WithActor(r.Context(), label)))
+	})
+}
+
+// maxToken bounds what is looked at: a JWT of a Registry has a few hundred bytes.
+const maxToken = 8 << 10
+
+// identify returns who a request's token belongs to.
+func (s *Server) identify(r *http.Request) (label string, ok bool) {
+	headers := r.Header.Values("Authorization")
+	if len(headers) != 1 || len(headers[0]) > maxToken {
+		return "", false
+	}
+	scheme, token, found := strings.Cut(headers[0], " ")
+	if token = strings.TrimSpace(token); !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", false
+	}
+	if label, ok := s.tokens.find(token); ok {
+		return label, true
+	}
+	if s.keys == nil || strings.Count(token, ".") != 2 {
+		return "", false
+	}
+	return s.identifyJWT(r.Context(), token)
+}
+
+// identifyJWT accepts a token that the Registry has signed.
+func (s *Server) identifyJWT(ctx context.Context, token string) (label string, ok bool) {
+	subject, err := verifyJWT(token, s.opts.Clock(), func() (*rsa.PublicKey, error) { return s.keys.get(ctx) })
+	if err != nil {
+		s.log.WarnContext(ctx, "token refused", "result", "refused", "error", err)
+		return "", false
+	}
+	return "registry:" + subject, true
+}

@@ -1,0 +1,151 @@
+package facade
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
+)
+
+// keepUnlisted leaves routes alone that are managed but not in the desired state.
+const keepUnlisted = "keep_unlisted"
+
+func (s *Server) plan() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, err := readBody(r)
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		req, err := desired(r, b)
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		p, err := s.planned(r.Context(), req)
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, p)
+	})
+}
+
+func desired(r *http.Request, b []byte) (engine.Request, error) {
+	d, err := resources.ParseDesired(b)
+	if err != nil {
+		return engine.Request{}, invalid(err)
+	}
+	req := engine.Desired(d)
+	req.KeepUnlisted = flag(r, keepUnlisted)
+	return req, nil
+}
+
+// An applyAnswer is what an apply has done.
+type applyAnswer struct {
+	// ID names the apply in the history; empty where there was nothing to do.
+	ID       string        `json:"id"`
+	Status   string        `json:"status"` // "applied" or "unchanged"
+	PlanID   string        `json:"plan_id"`
+	Summary  plan.Summary  `json:"summary"`
+	Changes  []plan.Change `json:"changes"`
+	Warnings []string      `json:"warnings"`
+	Duration float64       `json:"duration_ms"`
+}
+
+func applied(r *engine.Result) applyAnswer {
+	a := applyAnswer{
+		ID: r.ID, Status: "applied", PlanID: r.Plan.ID, Summary: r.Plan.Summary, Changes: r.Plan.Changes,
+		Warnings: r.Plan.Warnings, Duration: milliseconds(r.Duration),
+	}
+	if r.ID == "" {
+		a.Status = "unchanged"
+	}
+	if a.Changes == nil {
+		a.Changes = []plan.Change{}
+	}
+	if a.Warnings == nil {
+		a.Warnings = []string{}
+	}
+	return a
+}
+
+// apply takes a desired state, or a plan as POST /plan has answered it: then exactly that is done, or, where the host has
+// changed since, nothing.
+func (s *Server) apply() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, err := readBody(r)
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		if isPlan(b) {
+			s.applyPlan(w, r, b)
+			return
+		}
+		req, err := desired(r, b)
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		if flag(r, dryRun) {
+			s.planOnly(w, r, req)
+			return
+		}
+		s.run(w, r, func(ctx context.Context) (*engine.Result, error) { return s.do(ctx, req) })
+	})
+}
+
+// isPlan reports whether a body is a saved plan: they alone have a format_version.
+func isPlan(b []byte) bool {
+	var p struct {
+		FormatVersion *string `json:"format_version"`
+	}
+	return json.Unmarshal(b, &p) == nil && p.FormatVersion != nil
+}
+
+func (s *Server) applyPlan(w http.ResponseWriter, r *http.Request, b []byte) {
+	if flag(r, keepUnlisted) {
+		writeError(w, r, refuse(engine.InvalidInput, details{"field": keepUnlisted, "constraint": "must be given when planning"}, "a plan says by itself what it leaves alone"))
+		return
+	}
+	p, err := plan.Parse(b)
+	if err != nil {
+		field := ""
+		if errors.Is(err, plan.ErrDamaged) {
+			field = "id"
+		}
+		writeError(w, r, &engine.Error{Code: engine.InvalidInput, Err: err, Details: details{"field": field, "constraint": "must be a plan as it was made"}})
+		return
+	}
+	if flag(r, dryRun) {
+		if err := s.eng.CheckStale(r.Context(), p); err != nil {
+			writeError(w, r, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, dryRunAnswer{true, p})
+		return
+	}
+	s.run(w, r, func(ctx context.Context) (*engine.Result, error) {
+		return s.change(ctx, p.Operation, func(ctx context.Context) (*engine.Result, error) { return s.eng.Apply(ctx, p) })
+	})
+}
+
+// run does an apply and answers with its result, or, where the client prefers, with each step as it happens.
+func (s *Server) run(w http.ResponseWriter, r *http.Request, do func(context.Context) (*engine.Result, error)) {
+	if strings.Contains(r.Header.Get("Accept"), ndjson) {
+		s.stream(w, r, do)
+		return
+	}
+	result, err := do(r.Context())
+	if err != nil {
+		writeError(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, applied(result))
+}

@@ -1,0 +1,138 @@
+package facade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+)
+
+// A call is what is known of one request, for whoever tells of it when it is over.
+type call struct {
+	id       string // the correlation id
+	endpoint string // the pattern that was matched; empty for none
+	droplet  string
+	domain   string
+	actor    string
+	code     engine.Code
+	err      error
+	status   int
+}
+
+type callKey struct{}
+
+// callOf returns the request's call; one that never came through [Server.observed] has an empty one.
+func callOf(r *http.Request) *call { return callFrom(r.Context()) }
+
+func callFrom(ctx context.Context) *call {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c
+	}
+	return &call{}
+}
+
+// wellFormedID is what is taken over into logs and answers from a stranger.
+var wellFormedID = regexp.MustCompile(`^[A-Za-z0-9._:/+=-]{1,128}$`)
+
+// observed gives each request its correlation id and tells of it when it is over.
+func (s *Server) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := s.opts.Clock()
+		c := &call{id: r.Header.Get("X-Correlation-ID")}
+		if !wellFormedID.MatchString(c.id) {
+			c.id = s.opts.NewID()
+		}
+		w.Header().Set("X-Correlation-ID", c.id)
+		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+		answer := &answer{ResponseWriter: w, call: c}
+		defer func() {
+			if p := recover(); p != nil {
+				s.log.ErrorContext(r.Context(), "panic", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+				s.giveUp(answer, r)
+			}
+			s.tell(r, c, s.opts.Clock().Sub(start))
+		}()
+		next.ServeHTTP(answer, r)
+	})
+}
+
+// giveUp answers for a handler that has panicked.
+func (s *Server) giveUp(w *answer, r *http.Request) {
+	err := errors.New("panic")
+	if w.call.status != 0 {
+		w.call.code, w.call.err = engine.Internal, err // too late to answer anything else
+		return
+	}
+	writeError(w, r, err)
+}
+
+func (s *Server) tell(r *http.Request, c *call, took time.Duration) {
+	s.traffic.count(c.status, took)
+	s.metrics.request(r.Method, c.endpoint, c.status, took)
+	level := slog.LevelInfo
+	switch {
+	case c.status >= 500:
+		level = slog.LevelError
+	case c.endpoint == "GET /health" || c.endpoint == "GET /metrics":
+		level = slog.LevelDebug // asked for every few seconds, all day
+	}
+	attrs := []any{
+		"droplet_name", c.droplet, "domain", c.domain, "result", strings.ToLower(http.StatusText(c.status)),
+		"error_code", c.code, "duration_ms", milliseconds(took),
+	}
+	if c.err != nil {
+		attrs = append(attrs, "error", clip(c.err.Error(), maxMessage))
+	}
+	s.log.Log(r.Context(), level, r.Method+" "+endpointPath(c.endpoint), attrs...)
+}
+
+// endpointPath returns the path of a pattern. What was asked for is not logged when nothing is there: it may be anything.
+func endpointPath(pattern string) string {
+	if _, path, ok := strings.Cut(pattern, " "); ok {
+		return path
+	}
+	return "unknown"
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// noteEndpoint remembers what a request was matched with. ServeMux has noted it in this very request.
+func noteEndpoint(r *http.Request) {
+	c := callOf(r)
+	if strings.Contains(r.Pattern, " ") {
+		c.endpoint = r.Pattern
+	}
+	if c.droplet == "" {
+		c.droplet = clip(r.PathValue("droplet_name"), 64)
+	}
+}
+
+// An answer remembers the status that was sent.
+type answer struct {
+	http.ResponseWriter
+	call *call
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.call.status == 0 {
+		a.call.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.call.status == 0 {
+		a.call.status = http.StatusOK
+	}
+	return a.ResponseWriter.Write(b)
+}
+
+// Unwrap lets [http.ResponseController] find the writer's deadlines.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

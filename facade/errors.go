@@ -1,0 +1,116 @@
+package facade
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/resources"
+	"github.com/fullpotential-ai/proxy-manager/resources/strictjson"
+)
+
+// An errorBody is what every error looks like.
+type errorBody struct {
+	Error errorFacts `json:"error"`
+}
+
+type errorFacts struct {
+	Code    engine.Code    `json:"code"`
+	Message string         `json:"message"`
+	Details map[string]any `json:"details"`
+}
+
+type details = map[string]any
+
+// refuse returns an error of this package's own making: nothing has been changed.
+func refuse(code engine.Code, d details, format string, args ...any) error {
+	return &engine.Error{Code: code, Message: fmt.Sprintf(format, args...), Details: d}
+}
+
+// invalid gives what the parsers refuse its code, and names the field.
+func invalid(err error) error {
+	var field *resources.FieldError
+	var text *strictjson.Error
+	var conflict *resources.DomainConflict
+	switch {
+	case errors.As(err, &field):
+		return &engine.Error{Code: engine.InvalidInput, Err: err, Details: details{"field": field.Field, "constraint": field.Constraint}}
+	case errors.As(err, &text):
+		return &engine.Error{Code: engine.InvalidInput, Err: err, Details: details{"field": text.Field, "constraint": text.Constraint}}
+	case errors.As(err, &conflict):
+		return &engine.Error{Code: engine.DomainConflict, Err: err, Details: details{"domain": conflict.Domain, "file": conflict.First}}
+	default:
+		return &engine.Error{Code: engine.InvalidInput, Err: err, Details: details{"field": "", "constraint": err.Error()}}
+	}
+}
+
+// writeError answers with an error. Nothing else in this package does.
+func writeError(w http.ResponseWriter, r *http.Request, err error) {
+	facts := factsOf(r, err)
+	callOf(r).code, callOf(r).err = facts.Code, err
+	if after := retryAfter(facts); after != "" {
+		w.Header().Set("Retry-After", after)
+	}
+	if facts.Code == Unauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	writeJSON(w, StatusOf(facts.Code), errorBody{facts})
+}
+
+// maxMessage bounds what an error says: it may quote, and must not echo.
+const maxMessage = 4096
+
+func factsOf(r *http.Request, err error) errorFacts {
+	facts := errorFacts{Code: engine.CodeOf(err), Message: clip(err.Error(), maxMessage), Details: details{}}
+	var known *engine.Error
+	if errors.As(err, &known) {
+		maps.Copy(facts.Details, known.Details)
+		if known.Step != "" {
+			facts.Details["step"] = known.Step
+		}
+		if known.Outcome != engine.Untouched {
+			facts.Details["outcome"] = known.Outcome.String()
+		}
+	} else {
+		facts.Message = "something went wrong that was not foreseen; the log has it under this correlation id"
+	}
+	facts.Details["correlation_id"] = callOf(r).id
+	return facts
+}
+
+// retryAfter returns how long a client should wait (RFC 9110, section 10.2.3), in seconds; "" where no time is known.
+func retryAfter(facts errorFacts) string {
+	switch facts.Code {
+	case engine.Locked, engine.ShuttingDown:
+		return "5"
+	case engine.SSLRateLimited:
+	default:
+		return ""
+	}
+	wait := time.Hour
+	switch v := facts.Details["retry_after"].(type) {
+	case time.Duration:
+		wait = v
+	case time.Time:
+		wait = time.Until(v)
+	case int:
+		wait = time.Duration(v) * time.Second
+	case string:
+		if at, err := time.Parse(time.RFC3339, v); err == nil {
+			wait = time.Until(at)
+		}
+	}
+	return strconv.Itoa(int(math.Ceil(max(wait, time.Second).Seconds())))
+}
+
+func clip(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return s[:limit] + "…"
+}

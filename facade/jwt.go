@@ -1,0 +1,173 @@
+package facade
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Tokens of the Registry are JSON Web Tokens (RFC 7519) signed with RS256, and nothing else: the header never chooses the
+// algorithm, which is how "none" and HMAC with the public key have opened doors elsewhere.
+
+// verifyJWT returns the subject of a token that was signed with the key and has not expired. The key is asked
+// for only once the token looks like one.
+func verifyJWT(token string, now time.Time, key func() (*rsa.PublicKey, error)) (subject string, err error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return "", errors.New("not a JWT")
+	}
+	var header struct {
+		Alg  string          `json:"alg"`
+		Crit json.RawMessage `json:"crit"`
+	}
+	if err := decodeSegment(parts[0], &header); err != nil {
+		return "", fmt.Errorf("the JWT's header: %w", err)
+	}
+	if header.Alg != "RS256" || header.Crit != nil {
+		return "", fmt.Errorf("the JWT is not plain RS256 but %.20q", header.Alg)
+	}
+	var claims struct {
+		Subject   string   `json:"sub"`
+		Expires   *float64 `json:"exp"`
+		NotBefore *float64 `json:"nbf"`
+	}
+	if err := decodeSegment(parts[1], &claims); err != nil {
+		return "", fmt.Errorf("the JWT's claims: %w", err)
+	}
+	if err := checkSignature(parts, key); err != nil {
+		return "", err
+	}
+	seconds := float64(now.Unix())
+	switch {
+	case claims.Expires == nil:
+		return "", errors.New("the JWT never expires (no exp)")
+	case seconds >= *claims.Expires:
+		return "", errors.New("the JWT has expired")
+	case claims.NotBefore != nil && seconds < *claims.NotBefore:
+		return "", errors.New("the JWT is not valid yet")
+	}
+	return clip(strings.ToValidUTF8(claims.Subject, "?"), 64), nil
+}
+
+func decodeSegment(s string, v any) error {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil {
+		return errors.New("not base64url")
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return errors.New("not the JSON that is expected")
+	}
+	return nil
+}
+
+func checkSignature(parts []string, key func() (*rsa.PublicKey, error)) error {
+	signature, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
+	if err != nil {
+		return errors.New("the JWT's signature is not base64url")
+	}
+	public, err := key()
+	if err != nil {
+		return err
+	}
+	hash := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	if rsa.VerifyPKCS1v15(public, crypto.SHA256, hash[:], signature) != nil {
+		return errors.New("the JWT's signature is not the Registry's")
+	}
+	return nil
+}
+
+// A publicKey is the Registry's, fetched when it is first needed and again after a while.
+type publicKey struct {
+	registry *Registry
+	now      func() time.Time
+
+	mu      sync.Mutex
+	known   *rsa.PublicKey
+	err     error
+	fetched time.Time
+}
+
+const (
+	keyLifetime = 5 * time.Minute
+	// keyRetry bounds how often a Registry that does not answer is asked, however many tokens come.
+	keyRetry = 10 * time.Second
+)
+
+func (k *publicKey) get(ctx context.Context) (*rsa.PublicKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	age := k.now().Sub(k.fetched)
+	if !k.fetched.IsZero() && (age < keyRetry || (k.err == nil && age < keyLifetime)) {
+		return k.known, k.unknown()
+	}
+	k.fetched = k.now()
+	b, err := k.registry.fetch(context.WithoutCancel(ctx), "/auth/public-key", 64<<10)
+	if err == nil {
+		var key *rsa.PublicKey
+		if key, err = parsePublicKey(b); err == nil {
+			k.known, k.err = key, nil
+			return k.known, nil
+		}
+	}
+	k.err = err // the key that is known stays good: a Registry that is down must not lock everybody out
+	return k.known, k.unknown()
+}
+
+func (k *publicKey) unknown() error {
+	if k.known != nil {
+		return nil
+	}
+	return k.err
+}
+
+// parsePublicKey reads a key in PEM, bare or as "public_key" (or "key") in JSON.
+func parsePublicKey(b []byte) (*rsa.PublicKey, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
+		var wrapped struct {
+			PublicKey string `json:"public_key"`
+			Key       string `json:"key"`
+		}
+		if err := json.Unmarshal(b, &wrapped); err != nil {
+			return nil, errors.New("the Registry's public key: not the JSON that is expected")
+		}
+		b = []byte(wrapped.PublicKey + wrapped.Key)
+	}
+	block, _ := pem.Decode(b)
+	if block == nil {
+		return nil, errors.New("the Registry's public key is not in PEM")
+	}
+	key, err := parseRSA(block)
+	if err != nil {
+		return nil, fmt.Errorf("the Registry's public key: %w", err)
+	}
+	if key.Size() < 256 {
+		return nil, fmt.Errorf("the Registry's public key has only %d bits", key.Size()*8)
+	}
+	return key, nil
+}
+
+func parseRSA(block *pem.Block) (*rsa.PublicKey, error) {
+	if block.Type == "RSA PUBLIC KEY" {
+		return x509.ParsePKCS1PublicKey(block.Bytes)
+	}
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := parsed.(*rsa.PublicKey)
+	if !ok {
+		return nil, errors.New("not an RSA key")
+	}
+	return key, nil
+}

@@ -1,0 +1,21 @@
+package facade
+
+import (
+	_ "embed"
+	"net/http"
+	"time"
+)
+
+// The document is written by hand, since half of it is prose for whoever generates a client. A test holds it against the
+// endpoints and against real answers, key by key.
+//
+//go:embed openapi.json
+var openAPIDocument []byte
+
+func (s *Server) openAPI() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writePatience))
+		_, _ = w.Write(openAPIDocument)
+	})
+}

@@ -1,0 +1,225 @@
+package facade
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/resources"
+)
+
+// A Registry knows the droplets that are to be reached. It is only ever read, and nothing it says is trusted: its answer
+// is bounded in time and size, and each record passes the same checks as any other input.
+type Registry struct {
+	url    string
+	client *http.Client
+}
+
+const (
+	registryTimeout = 10 * time.Second
+	maxRegistryBody = 4 << 20
+	maxDroplets     = 10_000
+)
+
+// NewRegistry returns the Registry at a base URL; empty for none.
+func NewRegistry(url string) *Registry {
+	return &Registry{url: strings.TrimRight(url, "/"), client: foreignClient(registryTimeout)}
+}
+
+// foreignClient returns a client for a service that may be broken or hostile: it follows no redirect, goes through no
+// proxy and unpacks nothing.
+func foreignClient(timeout time.Duration) *http.Client {
+	return &http.Client{
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, DisableKeepAlives: true, ForceAttemptHTTP2: true,
+			TLSHandshakeTimeout: timeout,
+		},
+	}
+}
+
+// fetch gets one document of at most limit bytes.
+func (g *Registry) fetch(ctx context.Context, path string, limit int64) ([]byte, error) {
+	if g.url == "" {
+		return nil, refuse(engine.RegistryNotConfigured, nil, "no Registry is configured: set REGISTRY_URL")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url+path, nil)
+	if err != nil {
+		return nil, unavailable("REGISTRY_URL is no URL that can be asked")
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := g.client.Do(req)
+	if err != nil {
+		return nil, unavailable("the Registry could not be asked: %s", foreignReason(err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, unavailable("the Registry answered %s with %d", path, resp.StatusCode)
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil:
+		return nil, unavailable("the Registry's answer broke off: %s", foreignReason(err))
+	case int64(len(b)) > limit:
+		return nil, unavailable("the Registry's answer is larger than %d bytes", limit)
+	}
+	return b, nil
+}
+
+func unavailable(format string, args ...any) error {
+	return refuse(engine.RegistryUnavailable, nil, format, args...)
+}
+
+// foreignReason says why another service could not be asked, in few words and without its own.
+func foreignReason(err error) string {
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return "it did not answer in time"
+	}
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	return clip(err.Error(), 120)
+}
+
+// A Droplet is one record of the Registry that can become a route.
+type Droplet struct {
+	Name, Domain, Scheme, Host string
+	Port                       int
+}
+
+// A Skipped is a record that did not become a route, and why.
+type Skipped struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// Droplets returns the active droplets that have a domain, and the records that were skipped. The error has the code
+// RegistryNotConfigured or RegistryUnavailable.
+func (g *Registry) Droplets(ctx context.Context) ([]Droplet, []Skipped, error) {
+	b, err := g.fetch(ctx, "/droplets", maxRegistryBody)
+	if err != nil {
+		return nil, nil, err
+	}
+	return parseDroplets(b)
+}
+
+// parseDroplets reads either form of the Registry's answer: a bare array, or an object with the array in "droplets".
+func parseDroplets(b []byte) (list []Droplet, skipped []Skipped, err error) {
+	var records []json.RawMessage
+	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
+		var wrapped struct {
+			Droplets *[]json.RawMessage `json:"droplets"`
+		}
+		if err := json.Unmarshal(b, &wrapped); err != nil || wrapped.Droplets == nil {
+			return nil, nil, unavailable("the Registry's answer has no array of droplets")
+		}
+		records = *wrapped.Droplets
+	} else if err := json.Unmarshal(b, &records); err != nil {
+		return nil, nil, unavailable("the Registry's answer is no list of droplets in JSON")
+	}
+	if len(records) > maxDroplets {
+		return nil, nil, unavailable("the Registry's answer holds %d droplets; %d are the most that is believed", len(records), maxDroplets)
+	}
+	for i, raw := range records {
+		d, name, err := parseDroplet(raw)
+		if err != nil {
+			skipped = append(skipped, Skipped{Name: cmp.Or(clip(name, 64), fmt.Sprintf("record %d", i+1)), Reason: clip(err.Error(), 256)})
+			continue
+		}
+		list = append(list, d)
+	}
+	return list, skipped, nil
+}
+
+// A record has the fields of both forms; each is read by itself, so that a wrong one spoils no other.
+type record struct {
+	Name     string `json:"name"`
+	Host     string `json:"host"`
+	Port     int    `json:"port"`
+	Domain   string `json:"domain"`
+	Status   string `json:"status"`
+	Endpoint string `json:"endpoint"`
+	Metadata struct {
+		Domain string `json:"domain"`
+	} `json:"metadata"`
+}
+
+func parseDroplet(raw json.RawMessage) (d Droplet, name string, err error) {
+	var named struct {
+		Name string `json:"name"`
+	}
+	_ = json.Unmarshal(raw, &named) // only to name what is skipped
+	var rec record
+	if err := json.Unmarshal(raw, &rec); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) && wrong.Field != "" {
+			return d, named.Name, fmt.Errorf("%s is not of the type that is expected", wrong.Field)
+		}
+		return d, named.Name, errors.New("not a record of a droplet")
+	}
+	if !isActive(rec.Status) {
+		return d, rec.Name, fmt.Errorf("not active: its status is %.32q", rec.Status)
+	}
+	d = Droplet{Name: rec.Name, Domain: cmp.Or(rec.Domain, rec.Metadata.Domain), Host: rec.Host, Port: rec.Port}
+	if d.Domain == "" {
+		return d, rec.Name, errors.New("it has no domain")
+	}
+	if rec.Endpoint != "" {
+		if err := d.setEndpoint(rec.Endpoint); err != nil {
+			return d, rec.Name, err
+		}
+	}
+	_, err = d.route(resources.Route{})
+	return d, rec.Name, err
+}
+
+// isActive reports whether a droplet is to be reached: the words are those of the Universal Droplet Contract for a
+// droplet's state and for its health.
+func isActive(status string) bool {
+	switch strings.ToLower(status) {
+	case "", "active", "healthy", "degraded":
+		return true
+	}
+	return false
+}
+
+// setEndpoint takes host and port from "http://host:port", with the scheme's own port if none is given.
+func (d *Droplet) setEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil {
+		return errors.New("its endpoint is not of the form http://host:port")
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	d.Scheme, d.Host = u.Scheme, u.Hostname()
+	if d.Port, err = strconv.Atoi(port); err != nil {
+		return errors.New("its endpoint has no port that is a number")
+	}
+	return nil
+}
+
+// route makes a route of a droplet. What the Registry does not know is as it was in the present route, if there is one.
+func (d Droplet) route(present resources.Route) (resources.Route, error) {
+	var f resources.RouteFields
+	if !present.IsZero() {
+		f = present.Fields()
+	}
+	f.DropletName, f.Domain = d.Name, d.Domain
+	f.UpstreamHost, f.UpstreamPort, f.UpstreamScheme = d.Host, d.Port, d.Scheme
+	return resources.NewRoute(f)
+}

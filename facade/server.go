@@ -1,0 +1,174 @@
+package facade
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+)
+
+// Options say who may call and what is told to whom. The zero value serves everybody who reaches the socket, which is
+// meant for loopback and for tests: see TokenFile.
+type Options struct {
+	// TokenFile holds one API token a line, see [tokens]. Empty: no token is asked for. The file is read again when it
+	// changes. One that is empty or can't be read admits nobody.
+	TokenFile string
+	// AllowedHosts are names, with or without a port, by which clients may call this server beside loopback's and the
+	// address they have connected to. Anything else in Host is a web page's DNS rebinding, and refused.
+	AllowedHosts []string
+	// RegistryURL is the Registry's base URL; empty where there is none.
+	RegistryURL string
+	// OrchestratorURL is where the service registers and sends heartbeats; empty for nowhere.
+	OrchestratorURL string
+	// AutoIssueSSL has a PUT obtain the certificate that the route lacks, rather than answer 202.
+	AutoIssueSSL bool
+	// Identity is how the service introduces itself.
+	Identity Identity
+	// Logger gets a line for every request, step and change; [NewLogger] makes one of the contract's form.
+	Logger *slog.Logger
+	// Clock and NewID are time.Now and random ids unless set.
+	Clock func() time.Time
+	NewID func() string
+}
+
+// An Identity is who the service says it is, to the orchestrator and to other droplets.
+type Identity struct {
+	ServiceName string // "proxy-manager" by default
+	DropletID   string // the service's name by default
+	Environment string // "production" by default
+}
+
+func withDefaults(o Options) Options {
+	text := func(p *string, v string) {
+		if *p == "" {
+			*p = v
+		}
+	}
+	text(&o.Identity.ServiceName, "proxy-manager")
+	text(&o.Identity.DropletID, o.Identity.ServiceName)
+	text(&o.Identity.Environment, "production")
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.NewID == nil {
+		o.NewID = newID
+	}
+	return o
+}
+
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// A Server is the HTTP API of one engine. It is an [http.Handler] and may be mounted in a server of one's own.
+type Server struct {
+	eng     *engine.Engine
+	opts    Options
+	log     *slog.Logger
+	started time.Time
+
+	handler   http.Handler
+	endpoints []endpoint
+
+	tokens   *tokens
+	registry *Registry
+	keys     *publicKey
+	probe    *probe
+	remotes  *remotes
+	traffic  *traffic
+	metrics  *metrics
+
+	// changing counts the changes that run. Drain closes draining, and ends interrupt to have them undone.
+	mu        sync.Mutex
+	changing  int
+	draining  bool
+	idle      chan struct{}
+	interrupt context.CancelCauseFunc
+	base      context.Context
+}
+
+// New returns the HTTP API of an engine.
+func New(eng *engine.Engine, o Options) *Server {
+	o = withDefaults(o)
+	s := &Server{
+		eng: eng, opts: o, log: o.Logger, started: o.Clock(), registry: NewRegistry(o.RegistryURL),
+		traffic: newTraffic(o.Clock), metrics: newMetrics(), idle: make(chan struct{}),
+	}
+	s.base, s.interrupt = context.WithCancelCause(context.Background())
+	if o.TokenFile != "" {
+		s.tokens = &tokens{path: o.TokenFile, log: o.Logger}
+	}
+	if o.RegistryURL != "" {
+		s.keys = &publicKey{registry: s.registry, now: o.Clock}
+	}
+	s.probe = newProbe(eng, o.Clock)
+	s.remotes = newRemotes(s)
+	s.endpoints = s.routes()
+	s.handler = s.observed(s.guarded(s.authorized(routed(s.endpoints))))
+	return s
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Run keeps what is known of nginx fresh, and registers with the orchestrator if there is one, until ctx ends. A server
+// works without it: then its first answers about health are slower.
+func (s *Server) Run(ctx context.Context) {
+	var loops sync.WaitGroup
+	loops.Go(func() { s.probe.run(ctx) })
+	if s.opts.OrchestratorURL != "" {
+		loops.Go(func() { s.keepRegistered(ctx) })
+	}
+	loops.Wait()
+}
+
+// Drain refuses changes from now on and returns when those that run have ended. If ctx ends first, they are interrupted,
+// which the engine answers by undoing them: that is waited for, too.
+func (s *Server) Drain(ctx context.Context) {
+	s.mu.Lock()
+	if !s.draining {
+		s.draining = true
+		if s.changing == 0 {
+			close(s.idle)
+		}
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.idle:
+		return
+	case <-ctx.Done():
+	}
+	s.interrupt(errStopping)
+	<-s.idle
+}
+
+var errStopping = &engine.Error{Code: engine.ShuttingDown, Message: "the server is shutting down"}
+
+// enter lets a change begin, unless the server is about to stop. Whoever has entered must leave.
+func (s *Server) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return &engine.Error{Code: engine.ShuttingDown, Message: "the server is shutting down and takes no more changes: try again when it is back"}
+	}
+	s.changing++
+	return nil
+}
+
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.changing--; s.draining && s.changing == 0 {
+		close(s.idle)
+	}
+}

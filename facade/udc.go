@@ -1,0 +1,132 @@
+package facade
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+)
+
+// The endpoints of the Universal Droplet Contract, by which droplets get to know each other.
+
+const udcVersion = "1.0"
+
+type capabilitiesAnswer struct {
+	ServiceName          string        `json:"service_name"`
+	DropletID            string        `json:"droplet_id"`
+	Version              string        `json:"version"`
+	UDCVersion           string        `json:"udc_version"`
+	Capabilities         []string      `json:"capabilities"`
+	Features             []string      `json:"features"`
+	SupportedOperations  []string      `json:"supported_operations"`
+	IntegrationEndpoints []integration `json:"integration_endpoints"`
+}
+
+type integration struct {
+	Path        string `json:"path"`
+	Method      string `json:"method"`
+	Description string `json:"description"`
+}
+
+func (s *Server) capabilities() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := capabilitiesAnswer{
+			ServiceName: s.opts.Identity.ServiceName, DropletID: s.opts.Identity.DropletID, Version: engine.Version, UDCVersion: udcVersion,
+			Capabilities:        []string{"reverse_proxy", "ssl_certificates", "plan_and_apply", "registry_sync"},
+			Features:            []string{"dry_run", "undo", "crash_recovery", "drift_detection", "health_checks", "etags", "event_stream", "metrics"},
+			SupportedOperations: []string{"put", "delete", "ssl", "plan", "apply", "sync"},
+		}
+		for _, e := range s.endpoints {
+			body.IntegrationEndpoints = append(body.IntegrationEndpoints, integration{e.path, e.method, e.description})
+		}
+		writeJSON(w, http.StatusOK, body)
+	})
+}
+
+type stateAnswer struct {
+	Status         string       `json:"status"` // active, inactive or error
+	Mode           string       `json:"mode"`   // the environment: production, staging, …
+	UptimeSeconds  int64        `json:"uptime_seconds"`
+	RequestsTotal  int64        `json:"requests_total"`
+	ErrorsLastHour int          `json:"errors_last_hour"` // answers of 500 and above
+	LastRestart    time.Time    `json:"last_restart"`
+	Metrics        stateMetrics `json:"metrics"`
+}
+
+type stateMetrics struct {
+	RequestsPerMinute     float64 `json:"requests_per_minute"`      // in the last minute
+	AverageResponseTimeMS float64 `json:"average_response_time_ms"` // in the last hour, as is
+	ErrorRatePercent      float64 `json:"error_rate_percent"`
+}
+
+func (s *Server) state() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t := s.traffic.recent()
+		writeJSON(w, http.StatusOK, stateAnswer{
+			Status: s.activity(), Mode: s.opts.Identity.Environment, UptimeSeconds: s.uptime(),
+			RequestsTotal: t.Total, ErrorsLastHour: t.ErrorsLastHour, LastRestart: s.started.UTC(),
+			Metrics: stateMetrics{t.PerMinute, milliseconds(t.Average), t.ErrorRate},
+		})
+	})
+}
+
+func (s *Server) activity() string {
+	s.mu.Lock()
+	draining := s.draining
+	s.mu.Unlock()
+	switch {
+	case draining:
+		return "inactive"
+	case s.probe.seen().status() == unhealthy:
+		return "error"
+	default:
+		return "active"
+	}
+}
+
+// A messageBody is a message of another droplet. reply_to is never called: nobody's words choose where this server connects.
+type messageBody struct {
+	MessageType string  `json:"message_type"`
+	FromService string  `json:"from_service"`
+	Source      string  `json:"source"`
+	Payload     any     `json:"payload"`
+	ReplyTo     *string `json:"reply_to"`
+	TraceID     string  `json:"trace_id"`
+}
+
+type messageAnswer struct {
+	Received  bool   `json:"received"`
+	MessageID string `json:"message_id"`
+	TraceID   string `json:"trace_id"`
+	Status    string `json:"status"` // "processed", or "ignored" for a type that means nothing here
+	Result    any    `json:"result"`
+}
+
+func (s *Server) message() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body messageBody
+		if err := decode(r, &body); err != nil {
+			writeError(w, r, err)
+			return
+		}
+		if body.MessageType == "" {
+			writeError(w, r, refuse(engine.InvalidInput, details{"field": "message_type", "constraint": "must be given"}, "message_type is missing"))
+			return
+		}
+		answer := messageAnswer{Received: true, MessageID: s.opts.NewID(), TraceID: clip(body.TraceID, 128), Status: "processed"}
+		if answer.TraceID == "" {
+			answer.TraceID = callOf(r).id
+		}
+		switch body.MessageType {
+		case "ping":
+			answer.Result = map[string]any{"pong": true}
+		case "health", "health_check", "status":
+			answer.Result = map[string]any{"status": s.probe.seen().status(), "version": engine.Version}
+		default:
+			answer.Status = "ignored"
+		}
+		s.log.InfoContext(r.Context(), "message", "result", answer.Status,
+			"message_type", clip(body.MessageType, 64), "from", clip(body.FromService+body.Source, 64))
+		writeJSON(w, http.StatusOK, answer)
+	})
+}
