@@ -2,6 +2,7 @@ package resources_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -25,7 +26,8 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
-const nginxBin = "/usr/sbin/nginx"
+// nginxBin is the nginx that the tests run against: NGINX_BIN if that is set, to try another version.
+var nginxBin = cmp.Or(os.Getenv("NGINX_BIN"), "/usr/sbin/nginx")
 
 // An nginx is a private nginx: its own prefix, no file outside it.
 type nginx struct {
@@ -37,7 +39,7 @@ type nginx struct {
 func newNginx(t testing.TB) *nginx {
 	t.Helper()
 	if _, err := os.Stat(nginxBin); err != nil {
-		t.Skip("nginx is not installed")
+		t.Fatalf("nginx is not there (apt-get install nginx): %v", err)
 	}
 	n := &nginx{dir: t.TempDir()}
 	// nginx's workers have another user: they must be able to pass through to the webroot.
@@ -113,7 +115,7 @@ func installed(t testing.TB) (nginx, openssl *version.Version) {
 	t.Helper()
 	out, err := exec.Command(nginxBin, "-V").CombinedOutput()
 	if err != nil {
-		t.Skip("nginx is not installed")
+		t.Fatalf("nginx is not there (apt-get install nginx): %v", err)
 	}
 	find := func(pattern string) *version.Version {
 		m := regexp.MustCompile(pattern).FindSubmatch(out)
