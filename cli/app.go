@@ -32,6 +32,7 @@ func (p *program) commands() []*cli.Command {
 		p.rollbackCommand(),
 		p.recoverCommand(),
 		p.healthCommand(),
+		p.serveCommand(),
 
 		p.configCommand(),
 		p.schemaCommand(),

@@ -24,11 +24,17 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writePatience)) // not every writer has one
+	limitWrites(w)
 	w.WriteHeader(status)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false) // nobody shows this as HTML, and diffs are to be read
 	_ = e.Encode(v)        // the client is gone: there is nobody left to tell
+}
+
+// limitWrites gives the client that long to read what is written from now on. There is no such limit on a whole request:
+// an answer may take certbot's minutes to come.
+func limitWrites(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writePatience)) // not every writer has one
 }
 
 // decode reads the body into v and guesses nothing. An empty body is refused.

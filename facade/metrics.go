@@ -121,7 +121,7 @@ func (s *Server) showMetrics() http.Handler {
 		// The version is part of the text format's name (Prometheus, "exposition formats").
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writePatience))
+		limitWrites(w)
 		_, _ = w.Write(b.Bytes())
 	})
 }

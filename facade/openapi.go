@@ -3,7 +3,6 @@ package facade
 import (
 	_ "embed"
 	"net/http"
-	"time"
 )
 
 // The document is written by hand, since half of it is prose for whoever generates a client. A test holds it against the
@@ -15,7 +14,7 @@ var openAPIDocument []byte
 func (s *Server) openAPI() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writePatience))
+		limitWrites(w)
 		_, _ = w.Write(openAPIDocument)
 	})
 }

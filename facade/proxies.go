@@ -41,6 +41,7 @@ func (s *Server) getProxy() http.Handler {
 			return
 		}
 		if same {
+			limitWrites(w)
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}

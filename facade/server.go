@@ -27,6 +27,8 @@ type Options struct {
 	OrchestratorURL string
 	// AutoIssueSSL has a PUT obtain the certificate that the route lacks, rather than answer 202.
 	AutoIssueSSL bool
+	// RenewInterval is how often [Server.Run] looks for certificates that are due; 12 hours by default.
+	RenewInterval time.Duration
 	// Identity is how the service introduces itself.
 	Identity Identity
 	// Logger gets a line for every request, step and change; [NewLogger] makes one of the contract's form.
@@ -52,6 +54,9 @@ func withDefaults(o Options) Options {
 	text(&o.Identity.ServiceName, "proxy-manager")
 	text(&o.Identity.DropletID, o.Identity.ServiceName)
 	text(&o.Identity.Environment, "production")
+	if o.RenewInterval == 0 {
+		o.RenewInterval = 12 * time.Hour
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -121,11 +126,12 @@ func New(eng *engine.Engine, o Options) *Server {
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Run keeps what is known of nginx fresh, and registers with the orchestrator if there is one, until ctx ends. A server
-// works without it: then its first answers about health are slower.
+// Run renews certificates that are due, keeps what is known of nginx fresh, and registers with the orchestrator if there
+// is one, until ctx ends. A server answers without it, too.
 func (s *Server) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.probe.run(ctx) })
+	loops.Go(func() { s.keepRenewing(ctx) })
 	if s.opts.OrchestratorURL != "" {
 		loops.Go(func() { s.keepRegistered(ctx) })
 	}
