@@ -77,13 +77,17 @@ func (p *program) run(ctx context.Context, args []string) error {
 func (p *program) app() *cli.App {
 	flags, values := settingFlags()
 	p.flags = values
+	commands := p.commands()
+	for _, c := range commands {
+		c.OnUsageError = usageError // package cli does not pass it on
+	}
 	return &cli.App{
 		Name:        "proxy-manager",
 		HelpName:    "proxy-manager",
 		Usage:       "plan, apply and undo nginx routes and their certificates",
 		Version:     engine.Version,
 		Description: appDescription,
-		Commands:    p.commands(),
+		Commands:    commands,
 		Flags:       flags,
 		Reader:      p.In, Writer: p.Out, ErrWriter: p.Err,
 

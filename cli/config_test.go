@@ -1,0 +1,133 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/matryer/is"
+)
+
+func TestAFlagWinsOverTheEnvironmentAndThatOverTheDefault(t *testing.T) {
+	is := is.New(t)
+	config := func(env []string, args ...string) map[string]string {
+		cmd := exec.Command(binary, args...)
+		cmd.Env = env
+		got := finish(t, cmd)
+		is.Equal(got.stderr, "")
+		type row struct{ Name, Flag, Value, Source string }
+		m := map[string]string{}
+		for _, r := range decode[[]row](t, got.stdout) {
+			m[r.Name] = r.Value + " (" + r.Source + ")"
+		}
+		return m
+	}
+	got := config(nil, "config", "--json")
+	is.Equal(len(got), 32)
+	is.Equal(got["NGINX_HTTP_PORT"], "80 (default)")
+	is.Equal(got["PROXY_MANAGER_STATE_DIR"], "/var/lib/proxy-manager (default)")
+	is.Equal(got["UPSTREAM_DENY"], "169.254.0.0/16,fe80::/10 (default)")
+	env := []string{"NGINX_HTTP_PORT=81", "NGINX_CONF=", "AUTO_ISSUE_SSL=true"}
+	got = config(env, "config", "--json")
+	is.Equal(got["NGINX_HTTP_PORT"], "81 (environment)")
+	is.Equal(got["NGINX_CONF"], " (default)") // empty is unset
+	is.Equal(got["AUTO_ISSUE_SSL"], "true (environment)")
+	got = config(env, "--auto-issue-ssl=false", "config", "--nginx-http-port", "82", "--json", "--state-dir=/srv/state")
+	is.Equal(got["NGINX_HTTP_PORT"], "82 (flag)")
+	is.Equal(got["PROXY_MANAGER_STATE_DIR"], "/srv/state (flag)")
+	is.Equal(got["AUTO_ISSUE_SSL"], "false (flag)")
+	got = config(nil, "--auto-issue-ssl", "config", "--json")
+	is.Equal(got["AUTO_ISSUE_SSL"], "true (flag)")
+}
+
+func TestAWrongSettingIsRefusedWithItsNameItsValueAndWhatIsAllowed(t *testing.T) {
+	for name, test := range map[string]struct{ value, allowed string }{
+		"PROXY_MANAGER_HOST":      {"a b", "an IP address or a host name"},
+		"PROXY_MANAGER_PORT":      {"99999", "from 1 to 65535"},
+		"PROXY_MANAGER_LISTEN":    {"tcp:1", "unix:/PATH or systemd"},
+		"PROXY_MANAGER_STATE_DIR": {"state", "an absolute path"},
+		"NGINX_BIN":               {"nginx", "an absolute path"},
+		"NGINX_HTTP_PORT":         {"http", "from 1 to 65535"},
+		"ACME_DIRECTORY_URL":      {"letsencrypt", "a URL"},
+		"DEFAULT_SSL_EMAIL":       {"nobody", "an e-mail address"},
+		"AUTO_ISSUE_SSL":          {"maybe", "true or false"},
+		"HEALTH_CHECK_TIMEOUT_MS": {"1s", "a number of milliseconds"},
+		"HEALTH_CHECK_PATH":       {"health", "begins with a slash"},
+		"RENEW_BEFORE_DAYS":       {"0", "a number of days"},
+		"RENEW_CHECK_INTERVAL":    {"1s", "a duration"},
+		"TRUSTED_PROXIES":         {"10.0.0.0/33", "networks"},
+		"DEFAULT_SERVER":          {"on", "auto or off"},
+		"UPSTREAM_DENY":           {"everything", "networks"},
+		"LOG_LEVEL":               {"loud", "debug or info or warn or error"},
+		"LOG_FORMAT":              {"xml", "json or text"},
+		"REGISTRY_URL":            {"ftp://x", "a URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(binary, "list")
+			cmd.Env = []string{name + "=" + test.value}
+			got := finish(t, cmd)
+			if got.code != 1 || got.stdout != "" {
+				t.Errorf("exit %d, %q", got.code, got.stdout)
+			}
+			for _, says := range []string{name, test.value, test.allowed} {
+				if !strings.Contains(got.stderr, says) {
+					t.Errorf("nothing said of %q: %s", says, got.stderr)
+				}
+			}
+		})
+	}
+}
+
+func TestSchemaAndVersionAreJSON(t *testing.T) {
+	is := is.New(t)
+	for _, args := range [][]string{{"schema"}, {"version", "--json"}} {
+		got := finish(t, exec.Command(binary, args...))
+		is.Equal(got.code, 0)
+		is.True(json.Valid([]byte(got.stdout)))
+	}
+}
+
+func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
+	for _, name := range strings.Fields("plan apply destroy show validate list get put delete ssl renew drift adopt history rollback recover health config schema version completion") {
+		got := finish(t, exec.Command(binary, name, "--help"))
+		if got.code != 0 || !strings.Contains(got.stdout, "   proxy-manager "+name+" ") && !strings.Contains(got.stdout, "proxy-manager "+name+"\n") {
+			t.Errorf("%s: exit %d\n%s", name, got.code, got.stdout)
+		}
+	}
+}
+
+func TestTheCompletionScriptsAreGoodAndOfferCommandsOptionsAndNames(t *testing.T) {
+	is := is.New(t)
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		script := finish(t, exec.Command(binary, "completion", shell))
+		is.Equal(script.code, 0)
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			continue // only its own shell can say whether a script is good
+		}
+		check := exec.Command(path, "-n")
+		check.Stdin = strings.NewReader(script.stdout)
+		is.Equal(finish(t, check).code, 0)
+	}
+	is.Equal(finish(t, exec.Command(binary, "completion", "tcsh")).code, 1)
+
+	h := startHost(t)
+	h.must("put", "shop", "--domain", "shop.example.test", "--upstream-host", "127.0.0.1", "--upstream-port",
+		itoa(h.Upstream("alpha").Port()), "--enable-ssl=false", "--auto-approve")
+	offers := func(typed string) string {
+		cmd := exec.Command("bash", "-c", `source <(proxy-manager completion bash); COMP_WORDS=(`+typed+`); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _proxy_manager; echo "${COMPREPLY[*]}"`)
+		cmd.Env = append(h.env, "PATH="+strings.TrimSuffix(binary, "/proxy-manager")+":/usr/bin:/bin")
+		return strings.TrimSpace(finish(t, cmd).stdout)
+	}
+	is.Equal(offers(`proxy-manager val`), "validate")
+	is.Equal(offers(`proxy-manager plan --det`), "--detailed-exitcode")
+	is.Equal(offers(`proxy-manager get s`), "shop")
+}
+
+func TestTheManualPageIsOne(t *testing.T) {
+	is := is.New(t)
+	got := finish(t, exec.Command(binary, "man"))
+	is.Equal(got.code, 0)
+	is.True(strings.Contains(got.stdout, `.SH NAME`))
+}
