@@ -33,11 +33,13 @@ test: install ## go vet, every test with the race detector, and each fuzz target
 fuzz: ## only the fuzz targets
 	.ci/fuzz $(FUZZ_SECONDS)
 
-lint: $(STATICCHECK) ## gofmt, go vet, staticcheck and shellcheck
+lint: $(STATICCHECK) ## gofmt, go vet, staticcheck, shellcheck, and the exported interface against its listing
 	@unformatted=$$(gofmt -l .); [[ -z $$unformatted ]] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
-	find . -type f \( -path './.ci/*' -o -name '*.sh' \) -exec shellcheck {} +
+	find .ci -maxdepth 1 -type f -exec shellcheck {} +
+	find . -type f -name '*.sh' -exec shellcheck {} +
+	go run ./.ci/api
 
 $(STATICCHECK):
 	GOBIN=$(CURDIR)/bin go install honnef.co/go/tools/cmd/staticcheck@v$(STATICCHECK_VERSION)
