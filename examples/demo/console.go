@@ -13,10 +13,12 @@ type console struct {
 	w      io.Writer
 	color  bool
 	start  time.Time
+	scene  string // the title that was last shown
 	claims []claim
 }
 
 type claim struct {
+	scene  string
 	text   string
 	proved bool
 }
@@ -45,7 +47,8 @@ func (c *console) paint(color, s string) string {
 func (c *console) print(format string, args ...any) { _, _ = fmt.Fprintf(c.w, format, args...) }
 
 func (c *console) title(format string, args ...any) {
-	c.print("\n%s\n\n", c.paint(bold, fmt.Sprintf(format, args...)))
+	c.scene = fmt.Sprintf(format, args...)
+	c.print("\n%s\n\n", c.paint(bold, c.scene))
 }
 
 func (c *console) say(format string, args ...any) { c.print("%s\n", fmt.Sprintf(format, args...)) }
@@ -75,7 +78,7 @@ func (c *console) show(output string) {
 
 // prove notes a claim, and whether it held.
 func (c *console) prove(held bool, format string, args ...any) {
-	cl := claim{fmt.Sprintf(format, args...), held}
+	cl := claim{c.scene, fmt.Sprintf(format, args...), held}
 	c.claims = append(c.claims, cl)
 	c.print("  %s\n", c.line(cl))
 }
@@ -90,8 +93,12 @@ func (c *console) line(cl claim) string {
 // verdict repeats all claims, and is an error if one did not hold.
 func (c *console) verdict() error {
 	c.title("What was proved, in %.0f seconds", time.Since(c.start).Seconds())
-	failed := 0
+	failed, scene := 0, ""
 	for _, cl := range c.claims {
+		if cl.scene != scene {
+			scene = cl.scene
+			c.print("%s\n", scene)
+		}
 		c.print("  %s\n", c.line(cl))
 		if !cl.proved {
 			failed++

@@ -28,14 +28,14 @@ func crash(s *stage) error {
 	}
 	half := s.lab.Tree()
 	s.prove(half.Diff(before) != "", "the kill left the host half-way")
-	s.prove(s.body("dashboard.example.com", "/name") == "green", "nginx goes on serving meanwhile")
+	s.prove(s.body("dashboard.example.com", "/name") == "green", "nginx goes on serving after the kill")
 
 	planned, err := s.command("plan")
 	if err != nil {
 		return err
 	}
-	s.prove(strings.Contains(planned.all(), "interrupted"), "plan says what it found")
-	s.prove(s.unchanged(half), "and changes nothing")
+	s.prove(strings.Contains(planned.all(), "interrupted"), "plan says that an apply was interrupted")
+	s.prove(s.unchanged(half), "plan leaves what it found as it is")
 
 	if _, err := s.succeed("recover"); err != nil {
 		return err

@@ -24,8 +24,8 @@ func (s *stage) portTaken() error {
 		return err
 	}
 	s.prove(d.exit == 3, "a reload that nginx refuses is found: exit code 3, failed and undone")
-	s.prove(strings.Contains(d.stderr, strconv.Itoa(port)), "the error names the port")
-	s.prove(s.unchanged(before), "every byte, mode and link is as it was")
+	s.prove(strings.Contains(d.stderr, strconv.Itoa(port)), "the error names the port that is taken")
+	s.prove(s.unchanged(before), "every byte, mode and link is as it was before")
 	s.prove(s.allAnswer(), "the old routes still answer")
 	return nil
 }
@@ -39,6 +39,6 @@ func (s *stage) upstreamDown() error {
 		return err
 	}
 	s.prove(d.exit == 1 && strings.Contains(d.stderr, "UPSTREAM_UNHEALTHY"), "a route to a service that is down is refused: UPSTREAM_UNHEALTHY")
-	s.prove(s.unchanged(before), "nothing was written or reloaded for it")
+	s.prove(s.unchanged(before), "a refused route changes no byte")
 	return nil
 }

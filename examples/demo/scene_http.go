@@ -29,22 +29,22 @@ func overHTTP(s *stage) (err error) {
 
 	put := s.request(srv, "PUT", "/proxies/blog", body)
 	s.prove(put.status == 201, "PUT creates a route: 201")
-	s.prove(s.body("blog.example.com", "/name") == "green", "and answers when nginx serves it")
+	s.prove(s.body("blog.example.com", "/name") == "green", "PUT answers once nginx serves the route, not before")
 
 	get := s.request(srv, "GET", "/proxies/blog", "")
-	s.prove(get.status == 200 && get.has("status", "active"), "GET shows it: active")
+	s.prove(get.status == 200 && get.has("status", "active"), "GET shows the route: active")
 
 	ssl := s.request(srv, "POST", "/proxies/blog/ssl", "{}")
-	s.prove(ssl.status == 200 && ssl.value["expiry"] != nil, "POST .../ssl obtains its certificate")
+	s.prove(ssl.status == 200 && ssl.value["expiry"] != nil, "POST .../ssl obtains the certificate")
 	serial, err := s.serial("blog.example.com")
-	s.prove(err == nil && serial != "", "and HTTPS is served with it")
+	s.prove(err == nil && serial != "", "the route is served over HTTPS with it")
 
 	bad := s.request(srv, "PUT", "/proxies/blog", `{"domain":"blog.example.com; return 200","upstream_port":1}`)
 	s.prove(bad.status == 400, "what is no domain is refused with the field and what it must be: 400")
 
 	deleted := s.request(srv, "DELETE", "/proxies/blog", "")
-	s.prove(deleted.status == 200 && deleted.has("status", "deleted"), "DELETE removes it")
-	s.prove(s.unchanged(before), "and leaves no trace in nginx's files")
+	s.prove(deleted.status == 200 && deleted.has("status", "deleted"), "DELETE removes the route")
+	s.prove(s.unchanged(before), "DELETE leaves no trace in nginx's files")
 	return nil
 }
 

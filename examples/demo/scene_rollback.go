@@ -19,7 +19,7 @@ func rollBack(s *stage) error {
 	if _, err := s.quietly(nil, "apply", "--auto-approve"); err != nil {
 		return err
 	}
-	s.prove(s.curl("registry.example.com", "/name") == "green" && s.lab.Tree().Diff(before) != "", "the change is applied")
+	s.prove(s.curl("registry.example.com", "/name") == "green" && s.lab.Tree().Diff(before) != "", "a change of two routes is applied")
 
 	s.say("... and that was a mistake.")
 	if _, err := s.succeed("history"); err != nil {
@@ -33,7 +33,7 @@ func rollBack(s *stage) error {
 		return err
 	}
 	s.prove(s.unchanged(before), "rollback restores every byte")
-	s.prove(s.curl("registry.example.com", "/name") == "blue", "and nginx serves it again")
+	s.prove(s.curl("registry.example.com", "/name") == "blue", "nginx serves what was rolled back to")
 	return nil
 }
 
