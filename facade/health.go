@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -28,14 +29,15 @@ func (s *Server) health() http.Handler {
 
 func (s *Server) uptime() int64 { return int64(s.opts.Clock().Sub(s.started).Seconds()) }
 
-// A hostHealth is how nginx and certbot are.
-type hostHealth struct {
+// A HostHealth is how nginx and certbot are.
+type HostHealth struct {
 	Status string      `json:"status"` // healthy, degraded or unhealthy
-	Nginx  nginxHealth `json:"nginx"`
-	SSL    sslHealth   `json:"ssl"`
+	Nginx  NginxHealth `json:"nginx"`
+	SSL    SSLHealth   `json:"ssl"`
 }
 
-type nginxHealth struct {
+// NginxHealth is how nginx is. Its ConfigTestOK is the answer of nginx -t.
+type NginxHealth struct {
 	Present             bool       `json:"present"`
 	Running             bool       `json:"running"`
 	ConfigTestOK        bool       `json:"config_test_ok"`
@@ -45,30 +47,40 @@ type nginxHealth struct {
 	WorkersShuttingDown int        `json:"workers_shutting_down"`
 }
 
-type sslHealth struct {
+// SSLHealth is whether certificates can be had.
+type SSLHealth struct {
 	CertbotPresent bool                  `json:"certbot_present"`
 	CertbotVersion string                `json:"certbot_version,omitempty"`
 	LastOperation  *engine.LastOperation `json:"last_operation"`
 }
 
+// Health looks at nginx and certbot now, which runs "nginx -t".
+func Health(ctx context.Context, eng *engine.Engine) HostHealth {
+	p := &probe{eng: eng, now: time.Now}
+	return p.sight(ctx).health()
+}
+
+func (s sighting) health() HostHealth {
+	h := HostHealth{
+		Status: s.status(),
+		Nginx: NginxHealth{
+			Present: s.Nginx.Present, Running: s.Nginx.Running, ConfigTestOK: s.Nginx.Present && s.ConfigError == nil,
+			Version: s.Nginx.Version, WorkersShuttingDown: s.Nginx.Draining,
+		},
+		SSL: SSLHealth{CertbotPresent: s.Certbot.Present, CertbotVersion: s.Certbot.Version, LastOperation: s.Certbot.Last},
+	}
+	if s.ConfigError != nil {
+		h.Nginx.ConfigTestError = clip(s.ConfigError.Error(), maxMessage)
+	}
+	if at := s.Nginx.LastReload; !at.IsZero() {
+		h.Nginx.LastReloadTimestamp = &at
+	}
+	return h
+}
+
 func (s *Server) proxyManagerHealth() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen := s.probe.fresh()
-		body := hostHealth{
-			Status: seen.status(),
-			Nginx: nginxHealth{
-				Present: seen.Nginx.Present, Running: seen.Nginx.Running, ConfigTestOK: seen.Nginx.Present && seen.ConfigError == nil,
-				Version: seen.Nginx.Version, WorkersShuttingDown: seen.Nginx.Draining,
-			},
-			SSL: sslHealth{CertbotPresent: seen.Certbot.Present, CertbotVersion: seen.Certbot.Version, LastOperation: seen.Certbot.Last},
-		}
-		if seen.ConfigError != nil {
-			body.Nginx.ConfigTestError = clip(seen.ConfigError.Error(), maxMessage)
-		}
-		if at := seen.Nginx.LastReload; !at.IsZero() {
-			body.Nginx.LastReloadTimestamp = &at
-		}
-		status := http.StatusOK
+		body, status := s.probe.fresh().health(), http.StatusOK
 		if body.Status == unhealthy {
 			status = http.StatusServiceUnavailable
 		}

@@ -45,21 +45,21 @@ func (s *Server) getProxy() http.Handler {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
-		writeJSON(w, http.StatusOK, s.detail(r.Context(), st))
+		writeJSON(w, http.StatusOK, Detail(r.Context(), s.eng, st))
 	})
 }
 
-// detail gathers what is known of a route without asking its upstream.
-func (s *Server) detail(ctx context.Context, st engine.RouteStatus) RouteDetail {
+// Detail gathers what is known of a route without asking its upstream.
+func Detail(ctx context.Context, eng *engine.Engine, st engine.RouteStatus) RouteDetail {
 	d := RouteDetail{RouteView: View(st), LastHealthStatus: "unknown", Drifted: st.Drifted}
-	if h, ok := s.eng.LastHealth(st.Name); ok {
+	if h, ok := eng.LastHealth(st.Name); ok {
 		d.LastHealthStatus, d.LastHealthReason, d.LastHealthCheckedAt = "healthy", h.Reason, &h.CheckedAt
 		if !h.Healthy {
 			d.LastHealthStatus = "unhealthy"
 		}
 	}
 	if st.Route.EnableSSL() {
-		if c, err := s.eng.Certificate(ctx, st.Name); err == nil {
+		if c, err := eng.Certificate(ctx, st.Name); err == nil {
 			d.Certificate = &c
 		}
 	}
