@@ -31,6 +31,7 @@ func (p *program) commands() []*cli.Command {
 		p.historyCommand(),
 		p.rollbackCommand(),
 		p.recoverCommand(),
+		p.syncCommand(),
 		p.healthCommand(),
 		p.serveCommand(),
 

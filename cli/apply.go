@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"slices"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
@@ -55,7 +56,7 @@ func (p *program) applySaved(c *cli.Context) error {
 	if err := e.CheckStale(c.Context, pl); err != nil {
 		return err
 	}
-	return p.execute(c, e, pl)
+	return p.execute(c, pl, func(ctx context.Context) (*engine.Result, error) { return e.Apply(ctx, pl) })
 }
 
 func (p *program) destroyCommand() *cli.Command {
@@ -92,7 +93,14 @@ func (p *program) planAndExecute(c *cli.Context, e *engine.Engine, req engine.Re
 	if err != nil {
 		return err
 	}
-	return p.execute(c, e, pl)
+	return p.execute(c, pl, func(ctx context.Context) (*engine.Result, error) {
+		if c.Bool(optApprove) {
+			// What is asked for was approved, whatever it takes. Of two jobs that run at the same time the second would
+			// otherwise find its plan stale.
+			return e.Do(ctx, req)
+		}
+		return e.Apply(ctx, pl) // exactly what was shown
+	})
 }
 
 // writer opens the engine for a command that changes something. What was interrupted is brought in order first, since the
@@ -117,7 +125,7 @@ func (p *program) writer(c *cli.Context) (*engine.Engine, error) {
 }
 
 // execute shows a plan, has it approved and applies it.
-func (p *program) execute(c *cli.Context, e *engine.Engine, pl *plan.Plan) error {
+func (p *program) execute(c *cli.Context, pl *plan.Plan, apply func(context.Context) (*engine.Result, error)) error {
 	if c.Bool(optDryRun) {
 		return p.showPlan(c, pl)
 	}
@@ -125,13 +133,13 @@ func (p *program) execute(c *cli.Context, e *engine.Engine, pl *plan.Plan) error
 	if err := report.begin(); err != nil {
 		return err
 	}
-	if !pl.Empty() {
-		if err := p.approve(c, pl); err != nil {
-			return report.end(nil, err)
-		}
+	if pl.Empty() {
+		return report.end(&engine.Result{Plan: pl}, nil)
 	}
-	ctx := engine.WithEvents(c.Context, report.event)
-	result, err := e.Apply(ctx, pl)
+	if err := p.approve(c); err != nil {
+		return report.end(nil, err)
+	}
+	result, err := apply(engine.WithEvents(c.Context, report.event))
 	return report.end(result, err)
 }
 

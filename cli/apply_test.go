@@ -10,8 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/matryer/is"
 )
@@ -177,38 +177,74 @@ func TestTargetsAndKeepUnlistedLimitWhatIsChanged(t *testing.T) {
 	is.Equal(h.must("list", "--json").stdout, "[]\n")
 }
 
-// A signal must end in exactly the state before or exactly the state after, whenever it comes.
+// A signal must end in exactly the state before or exactly the state after, whichever step it comes at.
 func TestASignalInTheMiddleOfAnApplyLeavesBeforeOrAfter(t *testing.T) {
 	is := is.New(t)
 	h := startHost(t)
 	port := h.Upstream("alpha").Port()
-	h.desire(port, "alpha")
-	h.must("apply", "--auto-approve")
-	before := h.Tree()
-	h.desire(port, "alpha", "beta", "gamma")
-	h.must("apply", "--auto-approve")
-	after := h.Tree()
-	h.desire(port, "alpha")
-	h.must("apply", "--auto-approve")
-	h.desire(port, "alpha", "beta", "gamma")
-
-	undone := 0
-	for _, delay := range []time.Duration{5, 15, 20, 25, 30, 35, 40, 60} {
-		cmd := h.command("apply", "--auto-approve")
-		is.NoErr(cmd.Start())
-		time.Sleep(delay * time.Millisecond)
-		_ = cmd.Process.Signal(syscall.SIGINT) // it may have ended already
-		err := cmd.Wait()
-		now := h.Tree()
-		if err != nil {
-			undone++
-			is.Equal(now.Diff(before), "") // it failed, so nothing of it is left
-			continue
-		}
-		is.Equal(now.Diff(after), "")
-		h.desire(port, "alpha")
+	small := string(readFile(t, h.desire(port, "alpha")))
+	large := string(readFile(t, h.desire(port, "alpha", "beta", "gamma")))
+	apply := func(state string) enginetest.Tree {
+		h.write("proxies.json", state)
 		h.must("apply", "--auto-approve")
-		h.desire(port, "alpha", "beta", "gamma")
+		return h.Tree()
 	}
-	is.True(undone > 0)
+	after, before := apply(large), apply(small)
+	h.write("proxies.json", large)
+
+	for _, kind := range []string{plan.CheckHealth, plan.WriteFile, plan.CreateSymlink, plan.TestConfig, plan.Reload} {
+		switch code := h.interrupt(kind); code {
+		case 1, 3:
+			is.Equal(h.Tree().Diff(before), "") // it failed, so nothing of it is left
+			is.True(code == 3 || kind == plan.CheckHealth)
+		case 0:
+			is.Equal(h.Tree().Diff(after), "")
+			apply(small)
+			h.write("proxies.json", large)
+		default:
+			t.Fatalf("exit %d", code)
+		}
+	}
+}
+
+// interrupt applies, and sends SIGINT as soon as a step of this kind has begun.
+func (h *host) interrupt(kind string) int {
+	h.t.Helper()
+	cmd := h.command("apply", "--auto-approve", "--json")
+	events, err := cmd.StdoutPipe()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	sent := false
+	for s := bufio.NewScanner(events); s.Scan(); {
+		if !sent && strings.Contains(s.Text(), `"kind":"`+kind+`"`) {
+			sent = cmd.Process.Signal(syscall.SIGINT) == nil
+		}
+	}
+	_ = cmd.Wait() // its exit code is the result
+	if !sent {
+		h.t.Fatalf("no step of kind %s was told", kind)
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+func TestOfTwoJobsAtTheSameTimeBothSucceed(t *testing.T) {
+	is := is.New(t)
+	h := startHost(t)
+	port := itoa(h.Upstream("alpha").Port())
+	var jobs []*exec.Cmd
+	for _, name := range []string{"alpha", "beta", "gamma"} {
+		jobs = append(jobs, h.command("put", name, "--domain", name+".example.test", "--upstream-host", "127.0.0.1", "--upstream-port", port,
+			"--enable-ssl=false", "--auto-approve", "--lock-timeout", "60s"))
+	}
+	for _, job := range jobs {
+		is.NoErr(job.Start())
+	}
+	for _, job := range jobs {
+		is.NoErr(job.Wait())
+	}
+	is.Equal(len(decode[[]any](t, h.must("list", "--json").stdout)), 3)
 }

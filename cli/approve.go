@@ -9,12 +9,11 @@ import (
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
-	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/urfave/cli/v2"
 )
 
 // approve asks whether to go on, unless that was said already. Where nobody can be asked it refuses.
-func (p *program) approve(c *cli.Context, pl *plan.Plan) error {
+func (p *program) approve(c *cli.Context) error {
 	switch {
 	case c.Bool(optApprove):
 		return nil

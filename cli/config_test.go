@@ -89,7 +89,7 @@ func TestSchemaAndVersionAreJSON(t *testing.T) {
 }
 
 func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
-	for _, name := range strings.Fields("plan apply destroy show validate list get put delete ssl renew drift adopt history rollback recover health config schema version completion") {
+	for _, name := range strings.Fields("plan apply destroy show validate list get put delete ssl renew drift adopt history rollback recover sync health serve config schema version completion") {
 		got := finish(t, exec.Command(binary, name, "--help"))
 		if got.code != 0 || !strings.Contains(got.stdout, "   proxy-manager "+name+" ") && !strings.Contains(got.stdout, "proxy-manager "+name+"\n") {
 			t.Errorf("%s: exit %d\n%s", name, got.code, got.stdout)

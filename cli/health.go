@@ -1,9 +1,10 @@
 package cli
 
 import (
-	"time"
+	"fmt"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade"
 	"github.com/urfave/cli/v2"
 )
 
@@ -19,32 +20,6 @@ func (p *program) healthCommand() *cli.Command {
 	}
 }
 
-// The words for how well the host is.
-const (
-	healthy   = "healthy"
-	degraded  = "degraded" // it serves, and can't get certificates
-	unhealthy = "unhealthy"
-)
-
-type healthReport struct {
-	Status string      `json:"status"`
-	Nginx  nginxHealth `json:"nginx"`
-	SSL    sslHealth   `json:"ssl"`
-}
-
-type nginxHealth struct {
-	Present      bool       `json:"present"`
-	Running      bool       `json:"running"`
-	ConfigTestOK bool       `json:"config_test_ok"`
-	LastReload   *time.Time `json:"last_reload_timestamp"`
-	Version      string     `json:"version"`
-}
-
-type sslHealth struct {
-	CertbotPresent bool                  `json:"certbot_present"`
-	LastOperation  *engine.LastOperation `json:"last_operation"`
-}
-
 func (p *program) health(c *cli.Context) error {
 	if err := noOperands(c); err != nil {
 		return err
@@ -53,46 +28,41 @@ func (p *program) health(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	r, complaint := lookAt(c, e)
+	h := facade.Health(c.Context, e)
 	if c.Bool(optJSON) {
-		err = p.printJSON(r)
+		err = p.printJSON(h)
 	} else {
-		err = table(p.Out, []string{"WHAT", "STATE"}, healthRows(r))
+		err = table(p.Out, []string{"WHAT", "STATE"}, healthRows(h))
 	}
-	if err == nil && r.Status == unhealthy {
-		return complaint
+	if err != nil {
+		return err
 	}
-	return err
+	return complaint(h.Nginx)
 }
 
-// lookAt returns how the host is and, for an unhealthy one, what is wrong with it.
-func lookAt(c *cli.Context, e *engine.Engine) (healthReport, error) {
-	nginx, certbot := e.Nginx(c.Context), e.Certbot(c.Context)
-	complaint := e.TestConfig(c.Context)
-	r := healthReport{
-		Nginx: nginxHealth{Present: nginx.Present, Running: nginx.Running, ConfigTestOK: complaint == nil, Version: nginx.Version},
-		SSL:   sslHealth{CertbotPresent: certbot.Present, LastOperation: certbot.Last},
-	}
-	if !nginx.LastReload.IsZero() {
-		r.Nginx.LastReload = &nginx.LastReload
-	}
-	if complaint == nil && !nginx.Running {
-		complaint = &engine.Error{Code: engine.NginxBroken, Message: "nginx is not running"}
-	}
+// complaint is why nothing is served, or would be after a restart.
+func complaint(n facade.NginxHealth) error {
+	why := ""
 	switch {
-	case complaint != nil:
-		r.Status = unhealthy
-	case !certbot.Present:
-		r.Status = degraded
+	case !n.Present:
+		why = "nginx is not there: install it, or set NGINX_BIN"
+	case !n.ConfigTestOK:
+		why = n.ConfigTestError
+	case !n.Running:
+		why = "nginx is not running: start it (systemctl start nginx)"
 	default:
-		r.Status = healthy
+		return nil
 	}
-	return r, complaint
+	return &engine.Error{Code: engine.NginxBroken, Message: why}
 }
 
-func healthRows(r healthReport) [][]string {
+func healthRows(h facade.HostHealth) [][]string {
 	return [][]string{
-		{"status", r.Status}, {"nginx", orDash(r.Nginx.Version)}, {"nginx runs", yesNo(r.Nginx.Running)},
-		{"configuration good", yesNo(r.Nginx.ConfigTestOK)}, {"certbot", yesNo(r.SSL.CertbotPresent)},
+		{"status", h.Status},
+		{"nginx", orDash(h.Nginx.Version)},
+		{"nginx runs", yesNo(h.Nginx.Running)},
+		{"configuration good", yesNo(h.Nginx.ConfigTestOK)},
+		{"old workers", fmt.Sprint(h.Nginx.WorkersShuttingDown)},
+		{"certbot", yesNo(h.SSL.CertbotPresent)},
 	}
 }

@@ -59,6 +59,9 @@ func (p *program) plan(c *cli.Context) error {
 	if err := p.showPlan(c, pl); err != nil {
 		return err
 	}
+	if out := c.String(optOut); out != "" {
+		p.say("Saved to %s. 'proxy-manager apply %s' does exactly this, or nothing if the host has changed.", out, out)
+	}
 	if c.Bool(optExitCode) && !pl.Empty() {
 		return errChanges
 	}

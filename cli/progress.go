@@ -95,12 +95,14 @@ func round(d time.Duration) string {
 	return d.Round(100 * time.Millisecond).String()
 }
 
-func (r *progress) end(_ *engine.Result, err error) error {
-	if err == nil && !r.plan.Empty() {
-		s := r.plan.Summary
-		return sayTo(r.p.Out, "\nApply complete! %d added, %d changed, %d destroyed.\n", s.Create, s.Update, s.Delete)
+func (r *progress) end(result *engine.Result, err error) error {
+	if err != nil || r.plan.Empty() {
+		return err
 	}
-	return err
+	if result.Plan.ID != r.plan.ID {
+		r.p.say("Note: the host was changed by somebody else since the plan was shown, and what was done is not all that was shown.")
+	}
+	return sayTo(r.p.Out, "\nApply complete! %s.\n", summaryText(result.Plan.Summary))
 }
 
 func sayTo(w io.Writer, format string, args ...any) error {
@@ -120,6 +122,7 @@ const (
 	lineVersion = "version"
 	lineSummary = "summary"
 	lineError   = "error"
+	lineSync    = "sync"
 )
 
 func (r *eventLines) begin() error {
@@ -148,7 +151,7 @@ func (r *eventLines) end(result *engine.Result, err error) error {
 		_ = r.write(errorLineOf(err)) // the error itself matters more than one of its line
 		return err
 	}
-	return r.write(summaryLine{lineSummary, result.ID, r.plan.Summary, append([]string{}, addresses(r.plan)...), result.Duration.Nanoseconds()})
+	return r.write(summaryLine{lineSummary, result.ID, result.Plan.Summary, append([]string{}, addresses(result.Plan)...), result.Duration.Nanoseconds()})
 }
 
 // An errorLine is the last line of an apply that failed.

@@ -1,11 +1,13 @@
 package cli
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/urfave/cli/v2"
 )
@@ -33,7 +35,11 @@ func (p *program) list(c *cli.Context) error {
 		return err
 	}
 	if c.Bool(optJSON) {
-		return p.printJSON(viewsOf(routes))
+		views := make([]facade.RouteView, len(routes))
+		for i, r := range routes {
+			views[i] = facade.View(r)
+		}
+		return p.printJSON(views)
 	}
 	if len(routes) == 0 {
 		p.say("No route is managed yet. 'proxy-manager put NAME --domain DOMAIN --upstream-port PORT' makes one.")
@@ -84,10 +90,19 @@ func (p *program) get(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	askUpstream(c, e, r.Route)
+	detail := facade.Detail(c.Context, e, r)
 	if c.Bool(optJSON) {
-		return p.printJSON(viewOf(r))
+		return p.printJSON(detail)
 	}
-	return table(p.Out, []string{"FIELD", "VALUE"}, routeRows(r))
+	return table(p.Out, []string{"FIELD", "VALUE"}, routeRows(r, detail))
+}
+
+// askUpstream has the engine learn how the route's upstream is now: this process has not asked it before.
+func askUpstream(c *cli.Context, e *engine.Engine, r resources.Route) {
+	if !r.IsZero() {
+		e.CheckHealth(c.Context, r.Name(), r.UpstreamURL()+cmp.Or(r.HealthCheckPath(), e.Options().HealthCheckPath))
+	}
 }
 
 // nameOperand returns the droplet's name, which is in lower case wherever it stands.
@@ -96,25 +111,41 @@ func nameOperand(c *cli.Context) (string, error) {
 	return strings.ToLower(name), err
 }
 
-func routeRows(r engine.RouteStatus) [][]string {
-	f := r.Route.Fields()
-	rows := [][]string{
-		{"name", r.Name}, {"status", statusOf(r)}, {"file", r.File},
-	}
+func routeRows(r engine.RouteStatus, d facade.RouteDetail) [][]string {
+	rows := [][]string{{"name", r.Name}, {"status", statusOf(r)}, {"file", r.File}}
 	if r.Route.IsZero() {
 		return rows
 	}
+	f := r.Route.Fields()
 	rows = append(rows,
-		[]string{"domains", strings.Join(r.Route.Domains(), " ")}, []string{"upstream", r.Route.UpstreamURL()},
-		[]string{"https", yesNo(r.HTTPS)}, []string{"enable_ssl", yesNo(r.Route.EnableSSL())}, []string{"enabled", yesNo(r.Route.Enabled())},
-		[]string{"require_healthy", yesNo(r.Route.RequireHealthy())}, []string{"health_check_path", orDash(f.HealthCheckPath)},
-		[]string{"max_body_size", f.MaxBodySize}, []string{"connect_timeout", f.ConnectTimeout},
-		[]string{"read_timeout", f.ReadTimeout}, []string{"send_timeout", f.SendTimeout}, []string{"hsts", yesNo(r.Route.HSTS())},
+		[]string{"domains", strings.Join(r.Route.Domains(), " ")},
+		[]string{"upstream", r.Route.UpstreamURL()},
+		[]string{"upstream is", strings.TrimSpace(d.LastHealthStatus + " " + d.LastHealthReason)},
+		[]string{"https", yesNo(r.HTTPS)},
+		[]string{"enable_ssl", yesNo(r.Route.EnableSSL())},
+		[]string{"enabled", yesNo(r.Route.Enabled())},
+		[]string{"require_healthy", yesNo(r.Route.RequireHealthy())},
+		[]string{"health_check_path", orDash(f.HealthCheckPath)},
+		[]string{"max_body_size", f.MaxBodySize},
+		[]string{"connect_timeout", f.ConnectTimeout},
+		[]string{"read_timeout", f.ReadTimeout},
+		[]string{"send_timeout", f.SendTimeout},
+		[]string{"hsts", yesNo(r.Route.HSTS())},
 	)
-	if r.Certificate != nil {
-		rows = append(rows, []string{"certificate", r.Certificate.Fullchain})
+	return append(rows, certificateRows(d.Certificate)...)
+}
+
+func certificateRows(c *engine.CertificateStatus) [][]string {
+	if c == nil || !c.Exists() {
+		return nil
 	}
-	return rows
+	return [][]string{
+		{"certificate", c.Files.Fullchain},
+		{"issuer", c.Issuer},
+		{"expires", c.NotAfter.Local().Format(time.DateTime)},
+		{"renewed by us", yesNo(c.Managed)},
+		{"served", yesNo(!c.Stale())},
+	}
 }
 
 func (p *program) putCommand() *cli.Command {
@@ -143,17 +174,17 @@ func (p *program) put(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	fields, err := presentFields(c, e, name)
+	present, err := e.Route(c.Context, name)
+	if err != nil && engine.CodeOf(err) != engine.ProxyNotFound {
+		return err
+	}
+	route, err := changedRoute(c, name, present.Route)
 	if err != nil {
 		return err
 	}
-	setFields(c, &fields)
-	route, err := resources.NewRoute(fields)
-	if err != nil {
-		return invalid("", err)
-	}
 	req := engine.Put(route)
 	req.Issue = p.settings.AutoIssueSSL
+	req.Precondition = sameAs(present)
 	if err := p.planAndExecute(c, e, req); err != nil || c.Bool(optDryRun) {
 		return err
 	}
@@ -163,13 +194,28 @@ func (p *program) put(c *cli.Context) error {
 	return nil
 }
 
-// presentFields are those of the route as it is. Of a route whose file no longer says them, nothing is known.
-func presentFields(c *cli.Context, e *engine.Engine, name string) (resources.RouteFields, error) {
-	r, err := e.Route(c.Context, name)
-	if errors.Is(err, &engine.Error{Code: engine.ProxyNotFound}) || err == nil && r.Route.IsZero() {
-		return resources.RouteFields{DropletName: name}, nil
+// changedRoute is the present route, if there is one whose file still says what it is, with the fields that were given.
+func changedRoute(c *cli.Context, name string, present resources.Route) (resources.Route, error) {
+	fields := resources.RouteFields{DropletName: name}
+	if !present.IsZero() {
+		fields = present.Fields()
 	}
-	return r.Route.Fields(), err
+	setFields(c, &fields)
+	route, err := resources.NewRoute(fields)
+	if err != nil {
+		return route, invalid("", err)
+	}
+	return route, nil
+}
+
+// sameAs refuses to write fields that were taken from a route which somebody else has changed since.
+func sameAs(seen engine.RouteStatus) func(engine.RouteStatus) error {
+	return func(now engine.RouteStatus) error {
+		if now.Fingerprint != seen.Fingerprint {
+			return &engine.Error{Code: engine.StalePlan, Message: "the route was changed by somebody else meanwhile: try again"}
+		}
+		return nil
+	}
 }
 
 // The fields of a route by the type of their options. Each option is called as its field, with hyphens.

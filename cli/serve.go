@@ -17,7 +17,8 @@ func (p *program) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name: "serve", Category: groupHost, Usage: "answer over HTTP, and renew certificates, until SIGTERM",
 		Description: "Listens where PROXY_MANAGER_HOST and PROXY_MANAGER_PORT, or PROXY_MANAGER_LISTEN, say. GET /openapi.json describes the API.\n" +
-			"SIGTERM: changes are refused from then on, the one that runs is finished, and a second SIGTERM leaves it to the next start.",
+			"SIGTERM: changes are refused from then on, the one that runs is finished, and a second SIGTERM leaves it to the next start.\n\n" +
+			"   proxy-manager serve --port 8100",
 		Flags:  []cli.Flag{lockTimeoutOption(), networkStateOption()},
 		Action: p.serve,
 	}
