@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/urfave/cli/v2"
 )
 
@@ -56,6 +58,7 @@ type program struct {
 	Streams
 	flags    flagValues
 	settings *settings // resolved before any command runs
+	failed   atomic.Pointer[plan.Step]
 }
 
 // Main runs what the arguments say, the program's name included, and returns what to exit with.
@@ -81,6 +84,8 @@ func (p *program) app() *cli.App {
 	commands := p.commands()
 	for _, c := range commands {
 		c.OnUsageError = usageError // package cli does not pass it on
+		c.CustomHelpTemplate = commandHelp
+		c.HideHelpCommand = true // "get help" is about a route of that name
 	}
 	return &cli.App{
 		Name:        "proxy-manager",
@@ -114,6 +119,21 @@ plan with a diff of every file, is done only when it was approved, and is undone
 Every global option is an environment variable, too. Options may stand before or after what they belong to.
 Exit codes: 0 done; 1 refused, nothing was changed; 2 changes are planned (plan and drift, --detailed-exitcode);
 3 failed, and undone; 4 run "proxy-manager recover"; 5 the saved plan is stale; 6 another process has the lock.`
+
+// commandHelp is package cli's template without the category, and with a word on the options that are not its own.
+const commandHelp = `NAME:
+   {{template "helpNameTemplate" .}}
+
+USAGE:
+   {{.HelpName}}{{if .ArgsUsage}} {{.ArgsUsage}}{{end}} [options]
+
+DESCRIPTION:
+   {{template "descriptionTemplate" .}}
+
+OPTIONS:{{template "visibleFlagTemplate" .}}
+
+The global options may be given here, too: see proxy-manager --help
+`
 
 // before refuses wrong settings whatever the command, so that no wrong one waits to be found at night.
 func (p *program) before(*cli.Context) (err error) {

@@ -139,7 +139,12 @@ func (p *program) execute(c *cli.Context, pl *plan.Plan, apply func(context.Cont
 	if err := p.approve(c); err != nil {
 		return report.end(nil, err)
 	}
-	result, err := apply(engine.WithEvents(c.Context, report.event))
+	result, err := apply(engine.WithEvents(c.Context, func(ev engine.Event) {
+		if ev.Type == engine.StepFailed {
+			p.failed.Store(ev.Step)
+		}
+		report.event(ev)
+	}))
 	return report.end(result, err)
 }
 

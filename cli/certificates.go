@@ -20,7 +20,7 @@ the route goes on answering over HTTP, and the exit code is 3.
    proxy-manager ssl shop --email ops@example.com`,
 		Flags: changeOptions(
 			&cli.StringFlag{Name: optEmail, Usage: "`ADDRESS` of the CA's account; DEFAULT_SSL_EMAIL unless given"},
-			&cli.BoolFlag{Name: optForceRenew, Usage: "obtain it anew although the present one is good"},
+			&cli.BoolFlag{Name: optForceRenew, Usage: "obtain it anew although the present one is good", DisableDefaultText: true},
 		),
 		BashComplete: p.completeNames,
 		Action: func(c *cli.Context) error {

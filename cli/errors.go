@@ -41,8 +41,8 @@ func (p *program) report(err error) {
 		return
 	}
 	line(w, "  code:   ", string(failure.Code))
-	if failure.Step != "" {
-		line(w, "  step:   ", failure.Step)
+	if step := p.failed.Load(); step != nil && step.ID == failure.Step {
+		line(w, "  step:   ", step.ID+": "+step.Description)
 	}
 	if output, ok := failure.Details["nginx_output"].(string); ok && output != "" {
 		line(w, "  nginx:  ", output)
@@ -66,10 +66,8 @@ func line(w io.Writer, label, text string) {
 // nextSteps are what helps against each kind of failure, where the message does not say it by itself.
 var nextSteps = map[engine.Code]string{
 	engine.StalePlan:          "look at a new plan, and apply that",
-	engine.UpstreamUnhealthy:  "start the upstream, or put the route with --require-healthy=false",
 	engine.NginxTestFailed:    "nginx goes on serving what it served; mend what nginx complains about and try again",
 	engine.NginxReloadFailed:  "nginx goes on serving what it served; if a port is in use, 'ss -ltnp' shows by whom",
-	engine.NginxBroken:        "mend nginx first ('nginx -t' shows its complaint); the plan is still good",
 	engine.DomainConflict:     "remove the domain from one of the two; a site that was written by hand can be taken over with 'proxy-manager adopt FILE --as NAME'",
 	engine.ConfigWriteFailed:  "check that the directory is there, is writable by you (root, usually) and that the disk is not full",
 	engine.ConfigDeleteFailed: "check that the directory is writable by you (root, usually)",

@@ -49,6 +49,7 @@ func TestExitCode1AndNothingChangedWhenRefused(t *testing.T) {
 		{"a file that is not there", []string{"plan", "-f", "nowhere.json"}, "nowhere.json"},
 		{"a plan that is none", []string{"apply", "proxies.json", "--auto-approve"}, "proxies.json: "},
 		{"a route that is not there", []string{"get", "nobody"}, "no route named"},
+		{"a route called like a word of the command line", []string{"get", "help"}, "no route named"},
 		{"nginx that is not there", []string{"--nginx-bin", "/nowhere/nginx", "plan"}, "nginx is not there"},
 		{"a command that does not exist", []string{"aply"}, `Did you mean "apply"?`},
 		{"an option that does not exist", []string{"plan", "--fil", "x"}, "Did you mean --file?"},

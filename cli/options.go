@@ -24,7 +24,7 @@ const (
 )
 
 func jsonOption() cli.Flag {
-	return &cli.BoolFlag{Name: optJSON, Usage: "print JSON"}
+	return &cli.BoolFlag{Name: optJSON, Usage: "print JSON", DisableDefaultText: true}
 }
 
 func fileOption() cli.Flag {
@@ -32,23 +32,23 @@ func fileOption() cli.Flag {
 }
 
 func exitCodeOption() cli.Flag {
-	return &cli.BoolFlag{Name: optExitCode, Usage: "exit with 2 when there is something to do"}
+	return &cli.BoolFlag{Name: optExitCode, Usage: "exit with 2 when there is something to do", DisableDefaultText: true}
 }
 
 // stateOptions limit what a desired state is held against.
 func stateOptions() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: optTarget, Usage: "limit the changes to this `ADDRESS`, such as route.shop; may be repeated"},
-		&cli.BoolFlag{Name: optKeep, Usage: "leave routes alone that are managed but not in the file"},
+		&cli.BoolFlag{Name: optKeep, Usage: "leave routes alone that are managed but not in the file", DisableDefaultText: true},
 	}
 }
 
 // changeOptions are those of every command that changes something.
 func changeOptions(more ...cli.Flag) []cli.Flag {
 	return slices.Concat(more, []cli.Flag{
-		&cli.BoolFlag{Name: optDryRun, Usage: "show the plan and change nothing"},
-		&cli.BoolFlag{Name: optApprove, Usage: "do not ask"},
-		&cli.BoolFlag{Name: optJSON, Usage: "print the events as lines of JSON; with --dry-run, the plan"},
+		&cli.BoolFlag{Name: optDryRun, Usage: "show the plan and change nothing", DisableDefaultText: true},
+		&cli.BoolFlag{Name: optApprove, Usage: "do not ask", DisableDefaultText: true},
+		&cli.BoolFlag{Name: optJSON, Usage: "print the events as lines of JSON; with --dry-run, the plan", DisableDefaultText: true},
 		lockTimeoutOption(), networkStateOption(),
 	})
 }
@@ -58,7 +58,7 @@ func lockTimeoutOption() cli.Flag {
 }
 
 func networkStateOption() cli.Flag {
-	return &cli.BoolFlag{Name: optNetState, Usage: "accept a state directory on a network file system, where the lock may not exclude other hosts"}
+	return &cli.BoolFlag{Name: optNetState, Usage: "accept a state directory on a network file system, where the lock may not exclude other hosts", DisableDefaultText: true}
 }
 
 // engine opens the engine with the settings in force.

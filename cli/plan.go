@@ -28,7 +28,7 @@ func (p *program) planCommand() *cli.Command {
 		Flags: slices.Concat([]cli.Flag{
 			fileOption(),
 			&cli.StringFlag{Name: optOut, Usage: "save the plan to `FILE`, for apply"},
-			&cli.BoolFlag{Name: "destroy", Usage: "plan the removal of everything that is managed"},
+			&cli.BoolFlag{Name: "destroy", Usage: "plan the removal of everything that is managed", DisableDefaultText: true},
 			jsonOption(), exitCodeOption(),
 		}, stateOptions()),
 		Action: p.plan,

@@ -89,10 +89,14 @@ func (r *progress) stillRuns(step plan.Step) {
 
 // round leaves of a duration what people want to know.
 func round(d time.Duration) string {
-	if d < time.Second {
+	switch {
+	case d < time.Millisecond:
+		return "<1ms"
+	case d < time.Second:
 		return d.Round(time.Millisecond).String()
+	default:
+		return d.Round(100 * time.Millisecond).String()
 	}
-	return d.Round(100 * time.Millisecond).String()
 }
 
 func (r *progress) end(result *engine.Result, err error) error {

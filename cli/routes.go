@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,7 +158,7 @@ their defaults. The certificate of a route with HTTPS is obtained at once with A
 "proxy-manager ssl NAME" otherwise.
 
    proxy-manager put shop --domain shop.example.com --upstream-port 8001
-   proxy-manager put shop --alias www.shop.example.com --max-body-size 1g
+   proxy-manager put shop --aliases www.shop.example.com --max-body-size 1g
    proxy-manager put shop --enabled=false`,
 		Flags:        changeOptions(fieldOptions()...),
 		BashComplete: p.completeNames,
@@ -245,14 +246,16 @@ var (
 )
 
 const (
+	optAliases      = "aliases"
 	optAlias        = "alias"
 	optUpstreamPort = "upstream-port"
 )
 
 func fieldOptions() []cli.Flag {
 	flags := []cli.Flag{
-		&cli.IntFlag{Name: optUpstreamPort, Usage: "`PORT` of the upstream", DefaultText: "none"},
-		&cli.StringSliceFlag{Name: optAlias, Aliases: []string{"aliases"}, Usage: "one more `DOMAIN`; may be repeated, or have commas in it; an empty one removes all"},
+		&cli.IntFlag{Name: optUpstreamPort, Usage: "`PORT` of the upstream", DefaultText: "required"},
+		&cli.StringSliceFlag{Name: optAlias, Hidden: true}, // reads better for one
+		&cli.StringSliceFlag{Name: optAliases, Usage: "one more `DOMAIN`, or several with commas; an empty one removes all"},
 	}
 	for _, f := range textFields {
 		flags = append(flags, &cli.StringFlag{Name: f.option, Usage: f.usage})
@@ -278,8 +281,9 @@ func setFields(c *cli.Context, f *resources.RouteFields) {
 	if c.IsSet(optUpstreamPort) {
 		f.UpstreamPort = c.Int(optUpstreamPort)
 	}
-	if c.IsSet(optAlias) {
-		f.Aliases = strings.FieldsFunc(strings.Join(c.StringSlice(optAlias), ","), func(r rune) bool { return r == ',' || r == ' ' })
+	if c.IsSet(optAliases) || c.IsSet(optAlias) {
+		given := slices.Concat(c.StringSlice(optAliases), c.StringSlice(optAlias))
+		f.Aliases = strings.FieldsFunc(strings.Join(given, ","), func(r rune) bool { return r == ',' || r == ' ' })
 	}
 }
 

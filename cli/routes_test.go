@@ -12,7 +12,7 @@ func TestPutKeepsTheFieldsThatAreNotGiven(t *testing.T) {
 	h := startHost(t)
 	port := h.Upstream("alpha").Port()
 	h.must("put", "Shop", "--domain", "shop.example.test", "--upstream-port", itoa(port), "--upstream-host=127.0.0.1",
-		"--enable-ssl=false", "--alias", "www.example.test,shop2.example.test", "--health-check-path", "/health?x=1", "--auto-approve")
+		"--enable-ssl=false", "--alias", "www.example.test", "--alias", "shop2.example.test", "--health-check-path", "/health?x=1", "--auto-approve")
 	h.must("put", "shop", "--max-body-size", "7m", "--auto-approve")
 	got := decode[map[string]any](t, h.must("get", "shop", "--json").stdout)
 	is.Equal(got["domain"], "shop.example.test")
@@ -21,7 +21,7 @@ func TestPutKeepsTheFieldsThatAreNotGiven(t *testing.T) {
 	is.Equal(got["aliases"], []any{"www.example.test", "shop2.example.test"})
 	is.Equal(got["status"], "active")
 
-	h.must("put", "shop", "--alias=", "--enabled=false", "--auto-approve")
+	h.must("put", "shop", "--aliases=", "--enabled=false", "--auto-approve")
 	got = decode[map[string]any](t, h.must("get", "--json", "shop").stdout)
 	is.Equal(got["aliases"], nil)
 	is.Equal(got["status"], "disabled")
