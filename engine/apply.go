@@ -18,6 +18,9 @@ type Result struct {
 	ID       string        `json:"id"`
 	Plan     *plan.Plan    `json:"plan"`
 	Duration time.Duration `json:"duration_ns"`
+	// Warnings tell of what did not work and does not matter to what was asked for: a certificate that nothing uses any
+	// more and that could not be deleted.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Apply does what a plan says, if everything that the plan was made from is still as it was: otherwise the error has the
@@ -123,10 +126,14 @@ func (e *Engine) execute(ctx context.Context, p *plan.Plan, s *survey) (*Result,
 		return nil, e.takeBack(ctx, tx, err)
 	}
 	e.settleAfter(ctx, tx, p, s)
+	undeleted := e.deleteCertificates(ctx, tx, p.Steps)
 	if len(failed) > 0 {
-		return nil, partialError(failed)
+		return nil, partialError(failed, tx.changed)
 	}
-	return &Result{ID: tx.begin.ID, Plan: p, Duration: e.opts.Clock().Sub(start)}, nil
+	if undeleted != nil && !tx.changed {
+		return nil, undeleted // nothing else was asked for
+	}
+	return &Result{ID: tx.begin.ID, Plan: p, Duration: e.opts.Clock().Sub(start), Warnings: textOf(undeleted)}, nil
 }
 
 // leadingChecks is how many steps at the start only ask upstreams: they can be done side by side, before anything is written.
@@ -141,11 +148,14 @@ func leadingChecks(steps []plan.Step) int {
 // runSteps does the steps one after the other. A certificate that can't be had stops only what depends on it: the route
 // goes on over HTTP.
 func (e *Engine) runSteps(ctx context.Context, tx *transaction, steps []plan.Step, from int) (failed []error, err error) {
-	missing := map[string]bool{}
-	pending := false // something was done since nginx last loaded its configuration
+	// Something was done since nginx last loaded its configuration; by somebody else, where a plan begins with a reload.
+	pending := from < len(steps) && takesEffect(steps[from])
 	for i := from; i < len(steps); i++ {
 		step := steps[i]
-		if slices.ContainsFunc(step.DependsOn, func(id string) bool { return missing[id] }) || (takesEffect(step) && !pending) {
+		if step.Kind == plan.DeleteCertificate {
+			continue // once all is final, see deleteCertificates
+		}
+		if slices.ContainsFunc(step.DependsOn, func(id string) bool { return tx.missing[id] }) || (takesEffect(step) && !pending) {
 			e.emit(ctx, Event{Type: StepSkipped, ApplyID: tx.begin.ID, Step: &step})
 			continue
 		}
@@ -156,14 +166,20 @@ func (e *Engine) runSteps(ctx context.Context, tx *transaction, steps []plan.Ste
 		switch {
 		case err == nil:
 			pending = step.Kind != plan.Verify
+			tx.changed = tx.changed || !isLook(step)
 		case isObtaining(step) && ctx.Err() == nil:
-			missing[step.ID] = true
+			tx.missing[step.ID] = true
 			failed = append(failed, err)
 		default:
 			return failed, err
 		}
 	}
 	return failed, nil
+}
+
+// isLook reports whether a step only looks.
+func isLook(s plan.Step) bool {
+	return s.Kind == plan.CheckHealth || s.Kind == plan.TestConfig || s.Kind == plan.Verify
 }
 
 func takesEffect(s plan.Step) bool {
@@ -203,7 +219,7 @@ func (e *Engine) doStep(ctx context.Context, tx *transaction, step plan.Step, i 
 	case step.Kind == plan.Reload:
 		return tx.reload(ctx)
 	case step.Kind == plan.Verify:
-		return tx.verify(ctx)
+		return tx.verify(ctx, step)
 	default:
 		return tx.do(ctx, step)
 	}
@@ -279,14 +295,17 @@ func (e *Engine) takeBack(ctx context.Context, tx *transaction, cause error) err
 	return failure
 }
 
-// partialError is the error of an apply that left routes without their certificate.
-func partialError(failed []error) error {
+// partialError is the error of an apply that left routes without their certificate. If it did nothing else, it changed
+// nothing.
+func partialError(failed []error, changed bool) error {
 	first := &Error{}
 	if !errors.As(failed[0], &first) {
 		first = failf(SSLIssuanceFailed, failed[0], "")
 	}
 	whole := *first
-	whole.Outcome = Partial
+	if changed {
+		whole.Outcome = Partial
+	}
 	if len(failed) > 1 {
 		whole.Err = errors.Join(append([]error{first.Err}, failed[1:]...)...)
 	}

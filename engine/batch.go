@@ -187,7 +187,7 @@ func (e *Engine) sift(ctx context.Context, batch []*change, s *survey) []*change
 	claimed := map[string]string{}
 	_ = forEach(len(batch), 16, func(i int) error {
 		c := batch[i]
-		pl := &planner{e: e, req: c.req, s: s}
+		pl := newPlanner(e, c.req, s)
 		if errs[i] = pl.run(c.ctx); errs[i] != nil || c.req.checked {
 			return nil
 		}

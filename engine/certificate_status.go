@@ -1,7 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/resources"
@@ -42,13 +47,98 @@ func (c CertificateStatus) Exists() bool { return c.Serial != "" }
 // Stale reports whether nginx was seen serving another certificate than the one in the file.
 func (c CertificateStatus) Stale() bool { return c.ServedSerial != "" && c.ServedSerial != c.Serial }
 
-// Certificates returns every certificate that is managed or used by a managed route, by name. It reads files only.
-func (e *Engine) Certificates(ctx context.Context) ([]CertificateStatus, error) { return nil, nil }
+// Certificates returns every certificate that is managed or that a managed route uses or waits for, by name. It reads
+// files only, and takes no lock.
+func (e *Engine) Certificates(ctx context.Context) ([]CertificateStatus, error) {
+	routes, err := e.Routes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o, attempts := newObserver(e.fs, e.cache), e.issuance().Attempts
+	managed, err := e.lineages(o, resources.FilePrefix)
+	if err != nil {
+		return nil, err
+	}
+	var list []CertificateStatus
+	named := map[string]bool{}
+	for _, r := range routes {
+		if !r.Route.EnableSSL() {
+			continue
+		}
+		l, err := e.lineage(o, lineageOf(r))
+		if err != nil {
+			return nil, err
+		}
+		named[r.Name] = true
+		list = append(list, e.certificateStatus(r.Name, l, attempts))
+	}
+	for _, l := range managed {
+		if name := certificateName(l.name); l.managed && !named[name] {
+			list = append(list, e.certificateStatus(name, l, attempts))
+		}
+	}
+	slices.SortFunc(list, func(a, b CertificateStatus) int { return cmp.Compare(a.Name, b.Name) })
+	return list, nil
+}
 
-// Certificate returns the certificate of the route, or of the certificate, of that name, and makes a TLS handshake with
-// nginx to see whether it is served. Without such a name, the error has the code ProxyNotFound.
+// Certificate returns the certificate of the route, or the one listed by hand, of that name, and makes a TLS handshake with
+// nginx to see what is served. Without such a name, the error has the code ProxyNotFound.
 func (e *Engine) Certificate(ctx context.Context, name string) (CertificateStatus, error) {
-	return CertificateStatus{}, notFound(name)
+	r, err := e.Route(ctx, name)
+	known := err == nil
+	if err != nil && CodeOf(err) != ProxyNotFound {
+		return CertificateStatus{}, err
+	}
+	if strings.HasPrefix(name, "_") || strings.ContainsAny(name, "/\x00") {
+		return CertificateStatus{}, notFound(name)
+	}
+	lineage := resources.FilePrefix + name
+	if known {
+		lineage = lineageOf(r)
+	}
+	l, err := e.lineage(newObserver(e.fs, e.cache), lineage)
+	if err != nil {
+		return CertificateStatus{}, err
+	}
+	if !known && !l.managed {
+		return CertificateStatus{}, notFound(name)
+	}
+	if known && r.HTTPS && r.Status == Active {
+		e.presents(ctx, handshake{ServerName: r.Route.Domain(), Fullchain: l.files.Fullchain})
+	}
+	return e.certificateStatus(name, l, e.issuance().Attempts), nil
+}
+
+// lineageOf is the lineage that a route uses, or would use.
+func lineageOf(r RouteStatus) string {
+	if r.Certificate != nil {
+		return filepath.Base(filepath.Dir(r.Certificate.Fullchain))
+	}
+	return resources.FilePrefix + r.Name
+}
+
+func (e *Engine) certificateStatus(name string, l *lineage, attempts map[string]attempt) CertificateStatus {
+	st := CertificateStatus{Name: name, Managed: l.managed, Due: l.managed && e.due(l)}
+	if l.leaf != nil {
+		st.Files, st.Domains, st.Issuer, st.Serial = l.files, l.leaf.DNSNames, issuer(l.leaf), serial(l.leaf)
+		st.NotBefore, st.NotAfter, st.KeyType = l.leaf.NotBefore.UTC(), l.leaf.NotAfter.UTC(), keyType(l.leaf)
+	}
+	if a, failed := attempts[l.name]; failed {
+		st.LastError, st.LastReason, st.Failures, st.NextAttempt = a.Error, a.Reason, a.Failures, a.Next
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s, seen := e.seen[l.files.Fullchain]; seen {
+		st.ServedSerial, st.ServedAt = s.serial, s.at
+	}
+	return st
+}
+
+func issuer(leaf *x509.Certificate) string {
+	if leaf.Issuer.CommonName != "" {
+		return leaf.Issuer.CommonName
+	}
+	return strings.Join(leaf.Issuer.Organization, ", ")
 }
 
 // A CertbotStatus is what can be said of certbot.
@@ -68,4 +158,10 @@ type LastOperation struct {
 }
 
 // Certbot looks whether certbot is there. Its version is asked for once, and again only when the program changes.
-func (e *Engine) Certbot(ctx context.Context) CertbotStatus { return CertbotStatus{} }
+func (e *Engine) Certbot(ctx context.Context) CertbotStatus {
+	st := CertbotStatus{Last: e.issuance().Last}
+	if v, err := e.certbotVersion(ctx); err == nil {
+		st.Present, st.Version = true, v
+	}
+	return st
+}

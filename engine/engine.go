@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -43,6 +44,7 @@ type Options struct {
 	NoDefaultServer                                  bool
 	NginxTimeout                                     time.Duration // for one nginx -t and for one reload; 1 minute by default
 	CertbotTimeout                                   time.Duration // for one run of certbot; 5 minutes by default
+	CertbotLockWait                                  time.Duration // how long to wait for another certbot to end; 30 seconds by default
 	LockTimeout                                      time.Duration // how long to wait for the lock; 0 tries once
 	AllowNetworkState                                bool
 	// Keep is how long the history is kept; 7 days by default.
@@ -62,6 +64,8 @@ type Options struct {
 	FS    FS
 	Clock func() time.Time
 	NewID func() string
+	// LookupHost resolves the names of certificates and of the CA before it is asked; net.DefaultResolver unless set.
+	LookupHost func(ctx context.Context, host string) ([]string, error)
 }
 
 // An Engine plans and applies changes to one host. It may be used from several goroutines.
@@ -70,6 +74,7 @@ type Engine struct {
 	fs    FS
 	nginx server
 	cache *stateCache
+	certs *certificateCache
 	kinds map[string]StepKind
 	log   *slog.Logger
 
@@ -80,6 +85,11 @@ type Engine struct {
 	tested map[string]string // what the files held that nginx -t last accepted
 	health map[string]HealthResult
 	last   lastTimes
+	// What the last handshakes showed, by the chain's path, and which site's turn it was.
+	seen     map[string]sighting
+	rotation int
+	// The version of certbot, as it was last asked for.
+	certbotKnown issuance
 	// queue holds the changes that wait; draining says whether somebody is doing them.
 	queue    []*change
 	draining bool
@@ -98,7 +108,7 @@ func Open(o Options) (*Engine, error) {
 		*d = filepath.Clean(*d)
 	}
 	e := &Engine{
-		opts: o, fs: o.FS, log: o.Logger, cache: newStateCache(o.Clock), writing: make(chan struct{}, 1),
+		opts: o, fs: o.FS, log: o.Logger, cache: newStateCache(o.Clock), certs: newCertificateCache(o.Clock), seen: map[string]sighting{}, writing: make(chan struct{}, 1),
 		nginx:  &nginx{bin: o.NginxBin, conf: o.NginxConf, timeout: o.NginxTimeout},
 		health: map[string]HealthResult{},
 	}
@@ -135,6 +145,7 @@ func withDefaults(o Options) Options {
 	number(&o.RenewCheckInterval, 12*time.Hour)
 	number(&o.NginxTimeout, time.Minute)
 	number(&o.CertbotTimeout, 5*time.Minute)
+	number(&o.CertbotLockWait, 30*time.Second)
 	number(&o.Keep, 7*24*time.Hour)
 	if o.UpstreamDeny == nil {
 		o.UpstreamDeny = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")}
@@ -147,6 +158,9 @@ func withDefaults(o Options) Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.LookupHost == nil {
+		o.LookupHost = net.DefaultResolver.LookupHost
 	}
 	if o.NewID == nil {
 		o.NewID = func() string { return newID(o.Clock()) }

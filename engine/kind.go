@@ -51,5 +51,8 @@ func (e *Engine) host() *Host { return &Host{FS: e.fs, Logger: e.log, Clock: e.o
 func (e *Engine) builtinKinds() []StepKind {
 	return []StepKind{
 		stepFunc{plan.CheckHealth, e.doCheckHealth},
+		stepFunc{plan.IssueCertificate, e.obtainCertificate},
+		stepFunc{plan.RenewCertificate, e.obtainCertificate},
+		stepFunc{plan.DeleteCertificate, e.deleteCertificate},
 	}
 }

@@ -45,7 +45,7 @@ func (e *Engine) plan(ctx context.Context, req Request) (*plan.Plan, *survey, er
 }
 
 func (e *Engine) planFrom(ctx context.Context, req Request, s *survey) (*plan.Plan, error) {
-	pl := &planner{e: e, req: req, s: s}
+	pl := newPlanner(e, req, s)
 	if err := pl.run(ctx); err != nil {
 		return nil, err
 	}
@@ -71,7 +71,8 @@ type planner struct {
 	shared    sitesSteps
 	routes    sitesSteps
 	gone      sitesSteps // shared files that no route needs any more
-	obtain    []obtaining
+	certs     certificates
+	obtain    []*obtaining
 	deletions []plan.Step // of certificates, once nothing names them
 	reload    bool        // what nginx includes changes
 }
@@ -82,10 +83,8 @@ type sitesSteps struct{ writes, links, unlinks, removals []plan.Step }
 
 func (s sitesSteps) all() []plan.Step { return slices.Concat(s.writes, s.links, s.unlinks, s.removals) }
 
-// An obtaining is a certificate to be had from the CA, and the file that takes it into use.
-type obtaining struct {
-	step plan.Step
-	use  []plan.Step
+func newPlanner(e *Engine, req Request, s *survey) *planner {
+	return &planner{e: e, req: req, s: s, certs: newCertificates()}
 }
 
 func (pl *planner) run(ctx context.Context) error {
@@ -120,6 +119,8 @@ func (pl *planner) run(ctx context.Context) error {
 	if err := pl.planCertificates(); err != nil {
 		return err
 	}
+	pl.planUnloaded(ctx)
+	pl.reload = pl.reload || pl.req.Reload
 	return pl.planOwn(ctx)
 }
 
@@ -179,6 +180,9 @@ func (pl *planner) resolve() error {
 		if pl.targeted(r.Address()) {
 			pl.wanted[r.Name()] = r
 		}
+	}
+	if err := pl.wantCertified(); err != nil {
+		return err
 	}
 	for _, name := range pl.req.Delete {
 		t := pl.s.sites[name]
@@ -277,6 +281,9 @@ func (pl *planner) planRoute(r resources.Route) error {
 	text, err := r.Render(pl.s.settings, now)
 	if err != nil {
 		return invalid(err)
+	}
+	if now != nil && (t.managed.Certificate == nil || *t.managed.Certificate != *now) {
+		pl.certs.shows = append(pl.certs.shows, handshake{ServerName: r.Domain(), Fullchain: now.Fullchain})
 	}
 	change := pl.routeChange(t, r, now, plan.File(text, 0o644))
 	file := plan.File(text, 0o644)
@@ -414,7 +421,7 @@ func (pl *planner) assemble() (*plan.Plan, error) {
 	}
 	steps := slices.Concat(pl.checks, pl.own, pl.shared.all(), pl.routes.all(), pl.gone.all())
 	if pl.reload {
-		steps = append(steps, takeEffect()...)
+		steps = append(steps, takeEffect(pl.certs.shows)...)
 	}
 	steps = append(steps, pl.obtainSteps(len(steps))...)
 	steps = append(steps, pl.deletions...)
@@ -437,23 +444,28 @@ func (pl *planner) obtainSteps(first int) []plan.Step {
 		return nil
 	}
 	var steps, use []plan.Step
+	var shows []handshake
 	for _, o := range pl.obtain {
 		id := stepID(first + len(steps))
 		steps = append(steps, o.step)
+		for _, h := range o.shows {
+			h.DependsOn = id
+			shows = append(shows, h)
+		}
 		for _, u := range o.use {
 			u.DependsOn = []string{id}
 			use = append(use, u)
 		}
 	}
-	return slices.Concat(steps, use, takeEffect())
+	return slices.Concat(steps, use, takeEffect(shows))
 }
 
-// takeEffect are the steps that make nginx use what is on disk.
-func takeEffect() []plan.Step {
+// takeEffect are the steps that make nginx use what is on disk, and present these certificates.
+func takeEffect(shows []handshake) []plan.Step {
 	return []plan.Step{
 		{Kind: plan.TestConfig, Description: "test the configuration (nginx -t)", Undo: "nothing to undo"},
 		{Kind: plan.Reload, Description: "tell nginx to load it", Undo: "load what was there before"},
-		{Kind: plan.Verify, Description: "wait until new workers answer and no old one accepts", Undo: "nothing to undo"},
+		{Kind: plan.Verify, Description: "wait until new workers answer and no old one accepts", Undo: "nothing to undo", Spec: handshakeSpec(shows)},
 	}
 }
 

@@ -36,6 +36,8 @@ type Request struct {
 	Email string `json:"email,omitempty"`
 	// Due renews all certificates whose time has come, see [RenewDue].
 	Due bool `json:"due,omitempty"`
+	// Reload has nginx load its configuration and certificates, though nothing else is to be done.
+	Reload bool `json:"reload,omitempty"`
 	// Rollback is the id of the apply whose changes are taken back.
 	Rollback string `json:"rollback,omitempty"`
 	// Adopt takes over a file that the program did not write.

@@ -26,7 +26,9 @@ type survey struct {
 	settings resources.Settings
 	sites    map[string]*site // by droplet name, or "_maps" and "_default"
 	// foreign are the sites of configurations that are not managed, wherever nginx.conf includes them from.
-	foreign           []resources.Site
+	foreign []resources.Site
+	// certificates are the files that those sites name as certificates and keys, with the file that names each.
+	certificates      map[string]string
 	pidFile, errorLog string
 	warnings          []string
 }
@@ -210,6 +212,7 @@ func (s *survey) readConfiguration(e *Engine) error {
 		return failf(NginxBroken, err, "read nginx's configuration")
 	}
 	s.foreign = resources.Sites(tree)
+	s.certificates = certificatesIn(tree)
 	if !r.sawEnabled {
 		return failf(NginxBroken, nil, "%s includes nothing from %s, so no route could take effect: add \"include %s/*.conf;\" to its http block", conf, e.opts.SitesEnabled, e.opts.SitesEnabled)
 	}

@@ -140,9 +140,12 @@ func (tx *transaction) reload(ctx context.Context) error {
 }
 
 // verify returns once the new configuration, and only that, answers.
-func (tx *transaction) verify(ctx context.Context) error {
+func (tx *transaction) verify(ctx context.Context, step plan.Step) error {
 	if err := tx.reloading.wait(ctx); err != nil {
 		return failf(NginxReloadFailed, err, "nginx did not take the new configuration up").with("nginx_output", err.Error())
+	}
+	if err := tx.verifyServed(ctx, step); err != nil {
+		return err
 	}
 	tx.e.mu.Lock()
 	tx.e.last.reload = tx.e.opts.Clock().UTC()

@@ -28,10 +28,12 @@ type transaction struct {
 	pidFile   string
 	errorLog  string
 	reloading reload
+	missing   map[string]bool // steps whose certificate could not be had
+	changed   bool            // something was done that can be seen
 }
 
 func (e *Engine) transactionOf(b begin) *transaction {
-	return &transaction{e: e, begin: b, receipts: map[string]json.RawMessage{}, intents: map[string]bool{}}
+	return &transaction{e: e, begin: b, receipts: map[string]json.RawMessage{}, intents: map[string]bool{}, missing: map[string]bool{}}
 }
 
 // newTransaction lays out what will be done, names of temporary files included.

@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
+)
+
+// deleteCertificates does the steps delete_certificate. It comes after the apply is done and final, since nothing could
+// bring a deleted certificate back. What fails is seen again by the next plan of the whole state.
+func (e *Engine) deleteCertificates(ctx context.Context, tx *transaction, steps []plan.Step) error {
+	var errs []error
+	for i, step := range steps {
+		if step.Kind == plan.DeleteCertificate {
+			errs = append(errs, e.runStep(ctx, tx, step, i))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) deleteCertificate(ctx context.Context, step plan.Step) error {
+	var spec certificateSpec
+	if err := json.Unmarshal(step.Spec, &spec); err != nil {
+		return failf(Internal, err, "read the step's spec")
+	}
+	// Somebody may have begun to use it since the plan was made.
+	s, err := e.survey(ctx)
+	if err != nil {
+		return err
+	}
+	if file := cmp.Or(s.managedUse(spec.Lineage), s.foreignUse(spec.Lineage)); file != "" {
+		return failf(ConfigDeleteFailed, nil, "certificate %s is kept, since %s uses it", spec.Lineage, file)
+	}
+	failure := e.checkCertbot(ctx)
+	if failure == nil {
+		failure = e.certbot(ctx, "delete", "--cert-name="+spec.Lineage)
+	}
+	err = e.remember(func(is *issuance) {
+		is.Last = &LastOperation{Operation: step.Kind, Certificate: spec.Lineage, At: e.opts.Clock().UTC()}
+		if failure != nil {
+			is.Last.Reason = failure.Reason
+		}
+		delete(is.Attempts, spec.Lineage)
+	})
+	if err != nil {
+		e.log.WarnContext(ctx, "what became of a certificate could not be remembered", "certificate", spec.Lineage, "error", err)
+	}
+	if failure != nil {
+		return failf(ConfigDeleteFailed, failure, "certificate %s is not used any more, but could not be deleted", spec.Lineage).with("reason", failure.Reason)
+	}
+	return nil
+}
+
+// textOf returns the texts of errors that were joined.
+func textOf(err error) []string {
+	var texts []string
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			texts = append(texts, e.Error())
+		}
+	}
+	return texts
+}
+
+// certificatesIn returns the files that a configuration names as certificates and keys, with the file that names each.
+func certificatesIn(tree []nginxconf.Directive) map[string]string {
+	found := map[string]string{}
+	var walk func([]nginxconf.Directive)
+	walk = func(ds []nginxconf.Directive) {
+		for _, d := range ds {
+			if strings.Contains(d.Name, "certificate") && len(d.Args) > 0 {
+				found[d.Args[0]] = d.File
+			}
+			walk(d.Block)
+		}
+	}
+	walk(tree)
+	return found
+}
+
+// foreignUse returns the file of a site that is not managed and uses a lineage, or "". It goes by the lineage's name in
+// the path, since a link may lead there from anywhere.
+func (s *survey) foreignUse(lineage string) string {
+	var files []string
+	for path, file := range s.certificates {
+		if strings.Contains(filepath.Clean(path), "/"+lineage+"/") {
+			files = append(files, file)
+		}
+	}
+	if len(files) == 0 {
+		return ""
+	}
+	return slices.Min(files)
+}
+
+// managedUse returns the file of a managed site that uses a lineage, or "".
+func (s *survey) managedUse(lineage string) string {
+	for _, t := range s.sites {
+		if c := t.managed.Certificate; t.ours && c != nil && filepath.Base(filepath.Dir(c.Fullchain)) == lineage {
+			return t.path
+		}
+	}
+	return ""
+}

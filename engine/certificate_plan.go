@@ -1,0 +1,432 @@
+package engine
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
+)
+
+// certificates is what a planner knows of the host's certificates and what is to become of them.
+type certificates struct {
+	known    map[string]*lineage   // those that were looked at, by name
+	byDomain map[string][]*lineage // all of them, by name that they are for; nil until needed
+	answered map[string]bool       // names that an enabled route will answer challenges for; nil until needed
+	used     map[string]bool       // lineages that routes will use
+	shows    []handshake           // what nginx must present once the first phase has taken effect
+	retries  map[string]bool       // routes whose certificate is tried for again by itself
+}
+
+func newCertificates() certificates {
+	return certificates{known: map[string]*lineage{}, used: map[string]bool{}, retries: map[string]bool{}}
+}
+
+// An obtaining is a certificate to be had from the CA, and the files that take it into use.
+type obtaining struct {
+	lineage string
+	step    plan.Step
+	use     []plan.Step
+	shows   []handshake
+}
+
+// certificateOf returns the certificate a route can be served with now, and the one it has to get first, if any.
+func (pl *planner) certificateOf(r resources.Route) (*resources.CertificateFiles, *certificateSpec, error) {
+	if !r.EnableSSL() || !r.Enabled() {
+		return nil, nil, nil
+	}
+	want, listed, err := pl.certificateFor(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	own, err := pl.lineage(want.LineageName())
+	if err != nil {
+		return nil, nil, err
+	}
+	why := pl.whyObtain(own, want, listed, r)
+	if why == "" {
+		return pl.use(own), nil, nil
+	}
+	if !slices.Contains(pl.req.Renew, r.Name()) {
+		other, err := pl.fittingLineage(r.Domains(), own)
+		if err != nil {
+			return nil, nil, err
+		}
+		if other != nil {
+			return pl.use(other), nil, nil
+		}
+	}
+	now, err := pl.stopgap(own, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !pl.mayObtain(r.Name()) {
+		pl.warnUnfit(r, now, why)
+		return now, nil, nil
+	}
+	spec, err := pl.obtainSpec(own, want, listed)
+	if err != nil {
+		return nil, nil, err
+	}
+	pl.certs.used[own.name] = true
+	return now, spec, nil
+}
+
+// use notes that a route will be served with a lineage.
+func (pl *planner) use(l *lineage) *resources.CertificateFiles {
+	pl.certs.used[l.name] = true
+	files := l.files
+	return &files
+}
+
+// certificateFor is the certificate resource of a route: the listed one of its name, one that is listed for all its
+// domains, or the one that it implies.
+func (pl *planner) certificateFor(r resources.Route) (c resources.Certificate, listed bool, err error) {
+	for _, c := range pl.req.Certificates {
+		if c.Name() != r.Name() {
+			continue
+		}
+		for _, d := range r.Domains() {
+			if !slices.Contains(c.Domains(), d) {
+				return c, true, failf(InvalidInput, nil, "%s is listed by hand and lacks %s, a domain of %s: list it too, or leave the certificate to the route", c.Address(), d, r.Address()).
+					with("field", "domains").with("constraint", "must hold every domain of its route")
+			}
+		}
+		return c, true, nil
+	}
+	for _, c := range pl.req.Certificates {
+		if names := c.Domains(); !slices.ContainsFunc(r.Domains(), func(d string) bool { return !slices.Contains(names, d) }) {
+			return c, true, nil
+		}
+	}
+	email := pl.e.opts.Email
+	if slices.Contains(pl.req.Obtain, r.Name()) {
+		email = cmp.Or(pl.req.Email, email)
+	}
+	if c, err = r.Certificate(email); err != nil {
+		return c, false, invalid(err)
+	}
+	return c, false, nil
+}
+
+// whyObtain says why the certificate has to be had from the CA; "" where it is as it should be.
+func (pl *planner) whyObtain(l *lineage, want resources.Certificate, listed bool, r resources.Route) string {
+	switch {
+	case l.leaf == nil:
+		return "needed for HTTPS"
+	case !l.valid(pl.e.opts.Clock()):
+		return "expired " + l.leaf.NotAfter.UTC().Format("2006-01-02")
+	case !l.covers(want.Domains()):
+		return "its names change"
+	case slices.Contains(pl.req.Renew, r.Name()):
+		return "asked for"
+	case !l.managed:
+		return ""
+	case listed && keyType(l.leaf) != want.KeyType():
+		return "its key type changes"
+	case slices.Contains(pl.req.Obtain, r.Name()) && pl.e.due(l):
+		return "due"
+	}
+	for _, name := range l.leaf.DNSNames {
+		if !slices.Contains(want.Domains(), name) && (listed || !pl.isAnswered(name)) {
+			return "its names change" // nobody answers for that one any more, so it could never be renewed
+		}
+	}
+	return ""
+}
+
+// mayObtain reports whether the request lets a route's certificate be had from the CA.
+func (pl *planner) mayObtain(name string) bool {
+	return pl.req.Issue || slices.Contains(pl.req.Obtain, name) || pl.certs.retries[name]
+}
+
+// fittingLineage finds a certificate other than the own one that is good for all domains: the one that is valid longest,
+// of equals the first by name.
+func (pl *planner) fittingLineage(domains []string, own *lineage) (*lineage, error) {
+	if pl.certs.byDomain == nil {
+		if err := pl.indexLineages(); err != nil {
+			return nil, err
+		}
+	}
+	_, parent, _ := strings.Cut(domains[0], ".")
+	var best *lineage
+	for _, l := range slices.Concat(pl.certs.byDomain[domains[0]], pl.certs.byDomain["*."+parent]) {
+		if l.name == own.name || !l.valid(pl.e.opts.Clock()) || !l.covers(domains) {
+			continue
+		}
+		if best == nil || cmp.Or(best.leaf.NotAfter.Compare(l.leaf.NotAfter), cmp.Compare(l.name, best.name)) < 0 {
+			best = l
+		}
+	}
+	return best, nil
+}
+
+func (pl *planner) indexLineages() error {
+	all, err := pl.e.lineages(pl.s.obs, "")
+	if err != nil {
+		return err
+	}
+	pl.certs.byDomain = map[string][]*lineage{}
+	for _, l := range all {
+		pl.certs.known[l.name] = l
+		if l.leaf == nil {
+			continue
+		}
+		for _, name := range l.leaf.DNSNames {
+			pl.certs.byDomain[name] = append(pl.certs.byDomain[name], l)
+		}
+	}
+	return nil
+}
+
+// stopgap is what a route is served with until its certificate is there: what it has now, as long as nginx can load it
+// and it is for one of its domains. An expired one, too: to fall back to HTTP would take a site down that sends HSTS.
+func (pl *planner) stopgap(own *lineage, r resources.Route) (*resources.CertificateFiles, error) {
+	t := pl.s.sites[r.Name()]
+	if t != nil && t.managed.Certificate != nil {
+		l, err := pl.lineage(filepath.Base(filepath.Dir(t.managed.Certificate.Fullchain)))
+		if err != nil {
+			return nil, err
+		}
+		if l.files == *t.managed.Certificate && l.coversAny(r.Domains()) {
+			return pl.use(l), nil
+		}
+	}
+	if own.valid(pl.e.opts.Clock()) && own.covers(r.Domains()) {
+		return pl.use(own), nil
+	}
+	return nil, nil
+}
+
+func (pl *planner) warnUnfit(r resources.Route, now *resources.CertificateFiles, why string) {
+	if now == nil {
+		pl.warnings = append(pl.warnings, fmt.Sprintf("%s has no certificate yet and answers over HTTP only: run 'proxy-manager ssl %s'", r.Address(), r.Name()))
+		return
+	}
+	pl.warnings = append(pl.warnings, fmt.Sprintf("the certificate of %s has to be obtained anew (%s): run 'proxy-manager ssl %s'", r.Address(), why, r.Name()))
+}
+
+// obtainSpec says what the CA is asked for, and refuses what can't be had.
+func (pl *planner) obtainSpec(l *lineage, want resources.Certificate, listed bool) (*certificateSpec, error) {
+	if !l.managed && (l.known || l.there) {
+		return nil, failf(UnmanagedFile, nil, "certbot has a certificate %s that this program did not have issued, and that does not fit %s: rename or delete it with certbot, or list a certificate of another name", l.name, want.Address()).
+			with("file", l.files.Fullchain)
+	}
+	for _, d := range want.Domains() {
+		if !pl.isAnswered(d) {
+			return nil, failf(InvalidInput, nil, "%s can't be issued: no enabled route answers for %s, as the CA's challenge needs", want.Address(), d).
+				with("field", "domains").with("constraint", "must be domains of enabled routes")
+		}
+	}
+	spec := &certificateSpec{
+		Lineage: l.name, Domains: want.Domains(), Email: cmp.Or(want.Email(), pl.e.opts.Email), KeyType: want.KeyType(),
+		Insisting: slices.Contains(pl.req.Renew, want.Name()),
+	}
+	if !listed && l.leaf != nil {
+		pl.keepAsWas(spec, l)
+	}
+	return spec, nil
+}
+
+// keepAsWas keeps what an earlier listing by hand gave the certificate: its key's type, and names of other routes.
+func (pl *planner) keepAsWas(spec *certificateSpec, l *lineage) {
+	if t := keyType(l.leaf); t == "rsa" || t == "ecdsa" {
+		spec.KeyType = t
+	}
+	for _, name := range slices.Sorted(slices.Values(l.leaf.DNSNames)) {
+		if pl.isAnswered(name) && !slices.Contains(spec.Domains, name) {
+			spec.Domains = append(spec.Domains, name)
+		}
+	}
+}
+
+// isAnswered reports whether an enabled route will answer challenges for the domain.
+func (pl *planner) isAnswered(domain string) bool {
+	if pl.certs.answered == nil {
+		pl.certs.answered = map[string]bool{}
+		for _, r := range pl.after {
+			for _, d := range r.Domains() {
+				pl.certs.answered[d] = pl.certs.answered[d] || r.Enabled()
+			}
+		}
+	}
+	return pl.certs.answered[domain]
+}
+
+// lineage looks a certificate up, once for each plan.
+func (pl *planner) lineage(name string) (*lineage, error) {
+	if l, ok := pl.certs.known[name]; ok {
+		return l, nil
+	}
+	l, err := pl.e.lineage(pl.s.obs, name)
+	if err == nil {
+		pl.certs.known[name] = l
+	}
+	return l, err
+}
+
+// planHTTPS obtains a route's certificate and then writes the route that uses it.
+func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec *certificateSpec) error {
+	l, err := pl.lineage(spec.Lineage)
+	if err != nil {
+		return err
+	}
+	text, err := r.Render(pl.s.settings, &l.files)
+	if err != nil {
+		return invalid(err)
+	}
+	want, listed, err := pl.certificateFor(r)
+	if err != nil {
+		return err
+	}
+	o := pl.obtaining(l, *spec, pl.whyObtain(l, want, listed, r))
+	if file := plan.File(text, 0o644); !sameState(first, file) {
+		o.use = append(o.use, pathStep(r.Address(), t.path, first, file))
+	}
+	o.shows = append(o.shows, handshake{ServerName: r.Domain(), Fullchain: l.files.Fullchain})
+	return nil
+}
+
+// obtaining plans to obtain a certificate, once.
+func (pl *planner) obtaining(l *lineage, spec certificateSpec, why string) *obtaining {
+	i := slices.IndexFunc(pl.obtain, func(o *obtaining) bool { return o.lineage == spec.Lineage })
+	if i >= 0 {
+		return pl.obtain[i]
+	}
+	kind, action, verb := plan.RenewCertificate, plan.Update, "renew the certificate for "
+	if l.leaf == nil {
+		kind, action, verb = plan.IssueCertificate, plan.Create, "obtain a certificate for "
+	}
+	address := "certificate." + certificateName(spec.Lineage)
+	o := &obtaining{lineage: spec.Lineage, step: certificateStep(kind, address, spec)}
+	o.step.Description = verb + strings.Join(spec.Domains, ", ")
+	o.step.Undo = "kept, and used by the next attempt: issuing is limited"
+	pl.obtain = append(pl.obtain, o)
+	pl.changes = append(pl.changes, plan.Change{Address: address, Action: action, Reason: why})
+	return o
+}
+
+func certificateStep(kind, address string, spec certificateSpec) plan.Step {
+	b, _ := json.Marshal(spec) // strings and booleans: can't fail
+	return plan.Step{Kind: kind, Address: address, Spec: b}
+}
+
+// planCertificates plans the certificates that are listed by themselves, those that are due, and those that nothing
+// needs any more.
+func (pl *planner) planCertificates() error {
+	if err := pl.planListed(); err != nil {
+		return err
+	}
+	if pl.req.Due {
+		if err := pl.planDue(); err != nil {
+			return err
+		}
+	}
+	return pl.planUnused()
+}
+
+// planListed plans the certificates of the request that no route of it has brought with it.
+func (pl *planner) planListed() error {
+	for _, c := range pl.req.Certificates {
+		if pl.certs.used[c.LineageName()] || !pl.targeted(c.Address()) {
+			continue
+		}
+		if r, ok := pl.after[c.Name()]; ok && !r.Enabled() {
+			continue // it is needed once the route is enabled
+		}
+		l, err := pl.lineage(c.LineageName())
+		if err != nil {
+			return err
+		}
+		pl.certs.used[l.name] = true
+		why := pl.whyObtain(l, c, true, resources.Route{})
+		if why == "" || !pl.req.Issue {
+			continue
+		}
+		spec, err := pl.obtainSpec(l, c, true)
+		if err != nil {
+			return err
+		}
+		o := pl.obtaining(l, *spec, why)
+		o.shows = append(o.shows, pl.shownBy(l)...)
+	}
+	return nil
+}
+
+// shownBy are the handshakes of the enabled routes that use a lineage already.
+func (pl *planner) shownBy(l *lineage) []handshake {
+	var hs []handshake
+	for _, h := range pl.s.handshakes() {
+		if h.Fullchain == l.files.Fullchain {
+			hs = append(hs, h)
+		}
+	}
+	return hs
+}
+
+// planUnused plans to delete the program's own certificates that nothing uses or asks for any more. A request that leaves
+// alone what it does not name only looks at the certificates of the routes it deletes.
+func (pl *planner) planUnused() error {
+	candidates, err := pl.unusedCandidates()
+	if errors.Is(err, fs.ErrPermission) {
+		// A user who may read nginx's configuration, but not certbot's folders, still gets the rest of the plan.
+		pl.warnings = append(pl.warnings, "certificates that nothing uses any more could not be looked for: "+err.Error())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, l := range candidates {
+		name := certificateName(l.name)
+		address := "certificate." + name
+		if !l.managed || pl.isNeeded(l) || !(pl.targeted(address) || pl.targeted("route."+name)) {
+			continue
+		}
+		step := certificateStep(plan.DeleteCertificate, address, certificateSpec{Lineage: l.name})
+		step.Description, step.Undo = "delete the certificate "+l.name+", which nothing uses any more", "none: it is deleted once everything else is done and final"
+		pl.deletions = append(pl.deletions, step)
+		pl.changes = append(pl.changes, plan.Change{Address: address, Action: plan.Delete, Reason: "nothing uses it any more"})
+	}
+	return nil
+}
+
+func (pl *planner) unusedCandidates() ([]*lineage, error) {
+	if !pl.req.KeepUnlisted {
+		return pl.e.lineages(pl.s.obs, resources.FilePrefix)
+	}
+	var list []*lineage
+	for _, name := range slices.Sorted(maps.Keys(pl.doomed)) {
+		l, err := pl.lineage(resources.FilePrefix + name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+// isNeeded reports whether a route uses the certificate afterwards or implies it, the request lists it, or another site of
+// the host uses it.
+func (pl *planner) isNeeded(l *lineage) bool {
+	if pl.certs.used[l.name] || pl.s.foreignUse(l.name) != "" {
+		return true
+	}
+	if r, ok := pl.after[certificateName(l.name)]; ok && r.EnableSSL() {
+		return true
+	}
+	for name := range pl.after {
+		_, planned := pl.wanted[name]
+		t := pl.s.sites[name]
+		if !planned && t != nil && t.managed.Certificate != nil && *t.managed.Certificate == l.files {
+			return true
+		}
+	}
+	return slices.ContainsFunc(pl.req.Certificates, func(c resources.Certificate) bool { return c.LineageName() == l.name })
+}

@@ -1,0 +1,440 @@
+package engine_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
+	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
+	"github.com/matryer/is"
+)
+
+// An acmeHost is a host with a CA, and an engine for it.
+type acmeHost struct {
+	*enginetest.Lab
+	*engine.Engine
+	t  testing.TB
+	up *enginetest.Upstream
+}
+
+func startACME(t testing.TB, o enginetest.Options, change ...func(*engine.Options)) *acmeHost {
+	t.Helper()
+	o.ACME = true
+	lab := enginetest.Start(t, o)
+	t.Setenv("REQUESTS_CA_BUNDLE", lab.CABundle)
+	return &acmeHost{Lab: lab, Engine: open(t, lab, change...), t: t, up: lab.Upstream("shop")}
+}
+
+// Do is the engine's, not the lab's.
+func (h *acmeHost) Do(ctx context.Context, req engine.Request) (*engine.Result, error) { return h.Engine.Do(ctx, req) }
+
+// httpsRoute returns a route with enable_ssl.
+func (h *acmeHost) httpsRoute(name string, aliases ...string) resources.Route {
+	return route(h.t, name, h.up.Port(), func(f *resources.RouteFields) { f.EnableSSL, f.Aliases = new(true), aliases })
+}
+
+// apply makes the host as if these routes, and nothing else, were in the desired state.
+func (h *acmeHost) apply(routes ...resources.Route) (*engine.Result, error) {
+	return h.Do(context.Background(), engine.Desired(resources.Desired{Routes: routes}))
+}
+
+// leaf is what a TLS client is shown for a name, after verification against the CA's root.
+func (h *acmeHost) leaf(domain string) *x509.Certificate {
+	h.t.Helper()
+	res, err := h.GetTLS(domain, "/name")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return res.TLS.PeerCertificates[0]
+}
+
+func (h *acmeHost) status(name string) engine.CertificateStatus {
+	h.t.Helper()
+	st, err := h.Engine.Certificate(context.Background(), name)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return st
+}
+
+// lineages lists what certbot keeps: certificates, and requests and keys of attempts.
+func (h *acmeHost) lineages(dirs ...string) []string {
+	var found []string
+	for _, dir := range dirs {
+		entries, _ := os.ReadDir(filepath.Join(h.CertbotConfigDir, dir))
+		for _, e := range entries {
+			if e.Name() != "README" {
+				found = append(found, dir+"/"+e.Name())
+			}
+		}
+	}
+	return found
+}
+
+func kinds(p *plan.Plan) string {
+	var list []string
+	for _, s := range p.Steps {
+		list = append(list, s.Kind)
+	}
+	return strings.Join(list, " ")
+}
+
+func reason(err error) any {
+	var e *engine.Error
+	errors.As(err, &e)
+	return e.Details["reason"]
+}
+
+func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
+	ctx := context.Background()
+	h := startACME(t, enginetest.Options{})
+	shop := h.httpsRoute("shop", "www.shop.example.test")
+
+	t.Run("the plan keeps the host servable at each step", func(t *testing.T) {
+		is := is.New(t)
+		p, err := h.Plan(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{shop}}))
+		is.NoErr(err)
+		is.Equal(kinds(p), "check_health write_file write_file write_file create_symlink create_symlink create_symlink test_config reload verify issue_certificate write_file test_config reload verify")
+		is.Equal(p.Summary.Create, 2) // the route and its certificate
+	})
+
+	t.Run("it is issued for all names and served over HTTPS", func(t *testing.T) {
+		is := is.New(t)
+		_, err := h.apply(shop)
+		is.NoErr(err)
+		is.Equal(h.leaf("shop.example.test").DNSNames, []string{"shop.example.test", "www.shop.example.test"})
+		h.leaf("www.shop.example.test")
+		res, err := h.Get("shop.example.test", "/name")
+		is.NoErr(err)
+		is.True(res.Status == 301 || res.Status == 308) // HTTP leads to HTTPS
+		st := h.status("shop")
+		is.True(st.Managed && st.Exists() && !st.Due)
+		is.Equal(st.ServedSerial, st.Serial)
+		is.Equal(st.KeyType, "ecdsa")
+		p, err := h.Plan(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{shop}}))
+		is.NoErr(err)
+		is.True(p.Empty()) // applied twice is applied once
+	})
+
+	t.Run("nothing runs while nothing is due", func(t *testing.T) {
+		is := is.New(t)
+		never := open(t, h.Lab, func(o *engine.Options) { o.CertbotBin = "/bin/false" })
+		res, err := never.Do(ctx, engine.RenewDue())
+		is.NoErr(err)
+		is.True(res.Plan.Empty())
+		_, err = never.Do(ctx, engine.SSL("shop", engine.SSLOptions{}))
+		is.NoErr(err)
+	})
+
+	t.Run("it is renewed by force, and the new one is served", func(t *testing.T) {
+		is := is.New(t)
+		before := h.leaf("shop.example.test")
+		res, err := h.Do(ctx, engine.SSL("shop", engine.SSLOptions{Force: true}))
+		is.NoErr(err)
+		is.Equal(kinds(res.Plan), "renew_certificate test_config reload verify")
+		is.True(h.leaf("shop.example.test").SerialNumber.Cmp(before.SerialNumber) != 0)
+	})
+
+	t.Run("it is renewed when it is due", func(t *testing.T) {
+		is := is.New(t)
+		before := h.leaf("shop.example.test")
+		later := open(t, h.Lab, func(o *engine.Options) {
+			o.Clock = func() time.Time { return before.NotAfter.Add(-29 * 24 * time.Hour) }
+		})
+		res, err := later.Do(ctx, engine.RenewDue())
+		is.NoErr(err)
+		is.Equal(kinds(res.Plan), "renew_certificate test_config reload verify")
+		is.True(h.leaf("shop.example.test").SerialNumber.Cmp(before.SerialNumber) != 0)
+	})
+
+	t.Run("it is issued anew when its names change", func(t *testing.T) {
+		is := is.New(t)
+		_, err := h.apply(h.httpsRoute("shop", "store.example.test"))
+		is.NoErr(err)
+		is.Equal(h.leaf("store.example.test").DNSNames, []string{"shop.example.test", "store.example.test"})
+		is.Equal(h.lineages("live"), []string{"live/fpai-shop"}) // under the same name
+	})
+
+	t.Run("it is issued anew when its key type changes", func(t *testing.T) {
+		is := is.New(t)
+		cert, err := resources.NewCertificate(resources.CertificateFields{Name: "shop", Domains: []string{"shop.example.test"}, KeyType: "rsa"})
+		is.NoErr(err)
+		_, err = h.Do(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{h.httpsRoute("shop")}, Certificates: []resources.Certificate{cert}}))
+		is.NoErr(err)
+		is.Equal(h.leaf("shop.example.test").PublicKeyAlgorithm, x509.RSA)
+	})
+
+	t.Run("one renewed behind the program's back is noticed and loaded", func(t *testing.T) {
+		is := is.New(t)
+		before := h.leaf("shop.example.test")
+		h.renewBehindOurBack("fpai-shop")
+		is.Equal(h.leaf("shop.example.test").SerialNumber, before.SerialNumber) // nginx has not loaded it
+		is.True(h.status("shop").Stale())
+		stale, err := h.CheckServed(ctx)
+		is.NoErr(err)
+		is.Equal(stale, []string{"shop"})
+		res, err := h.Do(ctx, engine.RenewDue())
+		is.NoErr(err)
+		is.Equal(kinds(res.Plan), "test_config reload verify")
+		is.True(h.leaf("shop.example.test").SerialNumber.Cmp(before.SerialNumber) != 0)
+		is.True(!h.status("shop").Stale())
+	})
+
+	t.Run("nothing weak is served, and no unknown name", func(t *testing.T) {
+		is := is.New(t)
+		out, err := exec.Command("sslscan", "--no-colour", "--sni-name=shop.example.test", "127.0.0.1:"+strconv.Itoa(h.HTTPSPort)).CombinedOutput()
+		is.NoErr(err)
+		for _, weak := range []string{"SSLv2     enabled", "SSLv3     enabled", "TLSv1.0   enabled", "TLSv1.1   enabled", " 3DES", "RC4", " CBC", "SHA1 ", "Anon"} {
+			is.True(!strings.Contains(string(out), weak)) // weak
+		}
+		is.True(strings.Contains(string(out), "TLSv1.3   enabled"))
+		_, err = h.GetTLS("stranger.example.test", "/")
+		is.True(err != nil) // the handshake is refused
+	})
+
+	t.Run("one that is gone takes the route back to HTTP, so that nginx can start", func(t *testing.T) {
+		is := is.New(t)
+		is.NoErr(os.RemoveAll(filepath.Join(h.CertbotConfigDir, "live", "fpai-shop")))
+		p, err := h.Plan(ctx, engine.Put(h.httpsRoute("shop")))
+		is.NoErr(err)
+		is.True(strings.Contains(p.Changes[0].Reason, "its certificate is gone"))
+		_, err = h.Do(ctx, engine.Put(h.httpsRoute("shop")))
+		is.NoErr(err)
+		res, err := h.Get("shop.example.test", "/name")
+		is.NoErr(err)
+		is.Equal(res.Body, "shop\n")
+		_, err = h.apply(h.httpsRoute("shop")) // and the next attempt mends certbot's books, too
+		is.NoErr(err)
+		h.leaf("shop.example.test")
+		is.Equal(h.lineages("live", "renewal"), []string{"live/fpai-shop", "renewal/fpai-shop.conf"})
+	})
+
+	t.Run("no private key is in plans, history or memory", func(t *testing.T) {
+		is := is.New(t)
+		is.NoErr(filepath.WalkDir(h.StateDir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			is.True(!strings.Contains(string(b), "PRIVATE KEY")) // in path
+			return err
+		}))
+	})
+
+	t.Run("it goes after the route", func(t *testing.T) {
+		is := is.New(t)
+		res, err := h.apply()
+		is.NoErr(err)
+		is.Equal(res.Plan.Steps[len(res.Plan.Steps)-1].Kind, plan.DeleteCertificate)
+		is.Equal(h.lineages("live", "renewal", "archive"), nil)
+	})
+}
+
+// renewBehindOurBack does what certbot's own timer does: it renews, and leaves nginx alone.
+func (h *acmeHost) renewBehindOurBack(lineage string) {
+	h.t.Helper()
+	out, err := exec.Command(h.CertbotBin, "renew", "--cert-name="+lineage, "--force-renewal", "--non-interactive", "--no-random-sleep-on-renew",
+		"--config-dir="+h.CertbotConfigDir, "--work-dir="+h.CertbotWorkDir, "--logs-dir="+h.CertbotLogsDir).CombinedOutput()
+	if err != nil {
+		h.t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
+	ctx := context.Background()
+	now := time.Now()
+	h := startACME(t, enginetest.Options{}, func(o *engine.Options) {
+		o.Clock = func() time.Time { return now }
+		o.CertbotLockWait = time.Second
+	})
+	stillOnHTTP := func(t *testing.T, name string) {
+		is := is.New(t)
+		res, err := h.Get(name+".example.test", "/name")
+		is.NoErr(err)
+		is.Equal(res.Body, "shop\n")
+		is.Equal(h.lineages("live", "renewal", "archive", "csr", "keys"), nil) // nothing is left of the attempt
+		entries, err := os.ReadDir(filepath.Join(h.Webroot(), ".well-known", "acme-challenge"))
+		is.NoErr(err)
+		is.Equal(len(entries), 0)
+	}
+
+	t.Run("a name that does not resolve", func(t *testing.T) {
+		is := is.New(t)
+		is.NoErr(h.DNS.Servfail("lost.example.test"))
+		_, err := h.apply(h.httpsRoute("lost"))
+		is.True(errors.Is(err, code(engine.SSLIssuanceFailed)))
+		is.Equal(reason(err), "dns")
+		is.Equal(engine.OutcomeOf(err), engine.Partial)
+		stillOnHTTP(t, "lost")
+
+		_, err = h.Do(ctx, engine.SSL("lost", engine.SSLOptions{}))
+		is.True(errors.Is(err, code(engine.SSLRateLimited))) // not so soon
+		is.Equal(engine.OutcomeOf(err), engine.Untouched)
+		st := h.status("lost")
+		is.Equal(st.LastReason, "dns")
+		is.True(st.NextAttempt.Equal(now.UTC().Add(time.Minute)))
+
+		again := open(t, h.Lab) // remembered across restarts
+		_, err = again.Do(ctx, engine.SSL("lost", engine.SSLOptions{Force: true}))
+		is.True(errors.Is(err, code(engine.SSLRateLimited)))
+
+		is.NoErr(h.DNS.Clear("lost.example.test"))
+		now = now.Add(2 * time.Minute)
+		_, err = h.Do(ctx, engine.RenewDue()) // tried again without anyone's help
+		is.NoErr(err)
+		h.leaf("lost.example.test")
+		is.Equal(h.status("lost").LastError, "")
+		_, err = h.apply()
+		is.NoErr(err)
+	})
+
+	t.Run("a name that leads elsewhere", func(t *testing.T) {
+		is := is.New(t)
+		is.NoErr(h.DNS.AddA("astray.example.test", "127.0.0.99"))
+		_, err := h.apply(h.httpsRoute("astray"))
+		is.True(errors.Is(err, code(engine.SSLIssuanceFailed)))
+		is.True(reason(err) == "connection" || reason(err) == "unauthorized")
+		stillOnHTTP(t, "astray")
+	})
+
+	t.Run("a name the CA refuses", func(t *testing.T) {
+		is := is.New(t)
+		_, err := h.apply(h.httpsRoute("blocked"))
+		is.Equal(reason(err), "rejected")
+		stillOnHTTP(t, "blocked")
+	})
+
+	t.Run("another certbot at work", func(t *testing.T) {
+		is := is.New(t)
+		release := holdCertbotLock(t, h.CertbotConfigDir)
+		_, err := h.apply(h.httpsRoute("patient"))
+		is.Equal(reason(err), "certbot_locked")
+		release()
+		_, err = h.apply(h.httpsRoute("patient")) // the CA was not asked, so this may be at once
+		is.NoErr(err)
+		_, err = h.apply()
+		is.NoErr(err)
+	})
+
+	t.Run("no certbot", func(t *testing.T) {
+		is := is.New(t)
+		none := open(t, h.Lab, func(o *engine.Options) { o.CertbotBin = "/nonexistent/certbot" })
+		_, err := none.Do(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{h.httpsRoute("bare")}}))
+		is.Equal(reason(err), "certbot_missing")
+		stillOnHTTP(t, "bare")
+	})
+
+	t.Run("a webroot that nginx's workers can't enter", func(t *testing.T) {
+		is := is.New(t)
+		is.NoErr(os.Chmod(h.Webroot(), 0o700))
+		defer os.Chmod(h.Webroot(), 0o755)
+		_, err := h.apply(h.httpsRoute("shut"))
+		is.Equal(reason(err), "unauthorized")
+		is.True(strings.Contains(err.Error(), "must be able to enter")) // found without the CA
+		stillOnHTTP(t, "shut")
+	})
+
+	t.Run("a CA that is down", func(t *testing.T) {
+		is := is.New(t)
+		is.NoErr(h.StopCA())
+		_, err := h.apply(h.httpsRoute("early"))
+		is.Equal(reason(err), "ca_unreachable")
+		is.Equal(engine.OutcomeOf(err), engine.Partial)
+		stillOnHTTP(t, "early")
+		_, err = h.apply(h.httpsRoute("early"))
+		is.True(errors.Is(err, code(engine.SSLRateLimited))) // the second attempt waits
+	})
+}
+
+// holdCertbotLock does what a running certbot does with its directories.
+func holdCertbotLock(t testing.TB, dir string) (release func()) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(dir, ".certbot.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK}
+	if err := syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &lock); err != nil {
+		t.Fatal(err)
+	}
+	return func() { f.Close() }
+}
+
+func TestForeignCertificatesAreUsedAndLeftAlone(t *testing.T) {
+	is := is.New(t)
+	ctx := context.Background()
+	h := startACME(t, enginetest.Options{})
+	live := filepath.Join(h.CertbotConfigDir, "live", "wild")
+	is.NoErr(os.MkdirAll(live, 0o755))
+	cert, key := h.Lab.Certificate("*.example.test")
+	for from, to := range map[string]string{cert: "fullchain.pem", key: "privkey.pem"} {
+		b, err := os.ReadFile(from)
+		is.NoErr(err)
+		is.NoErr(os.WriteFile(filepath.Join(live, to), b, 0o600))
+	}
+
+	res, err := h.apply(h.httpsRoute("shop"))
+	is.NoErr(err)
+	is.True(!slices.ContainsFunc(res.Plan.Steps, func(s plan.Step) bool { return s.Kind == plan.IssueCertificate }))
+	is.Equal(h.leaf("shop.example.test").DNSNames, []string{"*.example.test"})
+	is.True(!h.status("shop").Managed)
+
+	_, err = h.Do(ctx, engine.Destroy())
+	is.NoErr(err)
+	is.Equal(h.lineages("live"), []string{"live/wild"})
+
+	is.NoErr(os.Rename(live, filepath.Join(h.CertbotConfigDir, "live", "fpai-api")))
+	_, err = h.apply(h.httpsRoute("api", "other.test"))
+	is.True(errors.Is(err, code(engine.UnmanagedFile))) // its name is ours, and it is not
+}
+
+func TestACertificateListedByHandServesSeveralRoutes(t *testing.T) {
+	is := is.New(t)
+	ctx := context.Background()
+	h := startACME(t, enginetest.Options{})
+	both, err := resources.NewCertificate(resources.CertificateFields{Name: "both", Domains: []string{"shop.example.test", "blog.example.test"}})
+	is.NoErr(err)
+	d := resources.Desired{Routes: []resources.Route{h.httpsRoute("shop"), h.httpsRoute("blog")}, Certificates: []resources.Certificate{both}}
+	_, err = h.Do(ctx, engine.Desired(d))
+	is.NoErr(err)
+	is.Equal(h.lineages("live"), []string{"live/fpai-both"})
+	is.Equal(h.leaf("shop.example.test").SerialNumber, h.leaf("blog.example.test").SerialNumber)
+
+	d.Routes = d.Routes[:1]
+	_, err = h.Do(ctx, engine.Desired(d))
+	is.True(errors.Is(err, code(engine.InvalidInput))) // blog.example.test is answered by nobody any more
+	_, err = h.Do(ctx, engine.Delete("blog"))
+	is.NoErr(err)
+	is.Equal(h.lineages("live"), []string{"live/fpai-both"}) // shop uses it
+}
+
+func TestMaintainRenewsByItself(t *testing.T) {
+	is := is.New(t)
+	h := startACME(t, enginetest.Options{CertificateLifetime: 8 * time.Second}, func(o *engine.Options) { o.RenewCheckInterval = 500 * time.Millisecond })
+	_, err := h.apply(h.httpsRoute("shop"))
+	is.NoErr(err)
+	first := h.status("shop").Serial
+	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- h.Maintain(ctx) }()
+	for st := h.status("shop"); st.Serial == first || st.Stale(); st = h.status("shop") {
+		is.NoErr(ctx.Err()) // renewed and served before time is up
+		time.Sleep(100 * time.Millisecond)
+	}
+	stop()
+	is.NoErr(<-done)
+}

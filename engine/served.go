@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+)
+
+// What counts as served is what a client gets. nginx loads certificates when it loads its configuration, so one that was
+// renewed on disk, by certbot's own timer say, is served only after a reload.
+
+// A handshake is a name under which nginx must present a certificate.
+type handshake struct {
+	ServerName string `json:"server_name"`
+	Fullchain  string `json:"fullchain"`
+	// DependsOn is the step that gets the certificate, if one does.
+	DependsOn string `json:"depends_on,omitempty"`
+
+	route string // that is served so
+}
+
+// certificate is the name of the certificate's resource.
+func (h handshake) certificate() string {
+	return certificateName(filepath.Base(filepath.Dir(h.Fullchain)))
+}
+
+// handshakeSpec is the spec of a verify step.
+func handshakeSpec(hs []handshake) json.RawMessage {
+	if len(hs) == 0 {
+		return nil
+	}
+	if n := len(hs); n > maxHandshakes {
+		some := make([]handshake, maxHandshakes)
+		for i := range some {
+			some[i] = hs[i*n/maxHandshakes]
+		}
+		hs = some
+	}
+	b, _ := json.Marshal(hs) // strings: can't fail
+	return b
+}
+
+// maxHandshakes bounds how many are made at once: one costs both sides a millisecond, and new workers that present some of
+// the new certificates have loaded all of them.
+const maxHandshakes = 32
+
+// handshakeTimeout is for one; the listener is on this host.
+const handshakeTimeout = 5 * time.Second
+
+// served returns the certificate that nginx presents for a name.
+func (e *Engine) served(ctx context.Context, serverName string) (*x509.Certificate, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	d := tls.Dialer{NetDialer: &net.Dialer{}, Config: &tls.Config{
+		ServerName:         serverName,
+		InsecureSkipVerify: true, //nolint:gosec // asks which certificate it is, not whether to trust it
+	}}
+	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(e.opts.HTTPSPort)))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
+}
+
+// presents checks one handshake, and remembers what it showed. It returns "" where nginx presents what is in the file.
+func (e *Engine) presents(ctx context.Context, h handshake) (problem string) {
+	l, err := e.lineage(newObserver(e.fs, e.cache), filepath.Base(filepath.Dir(h.Fullchain)))
+	if err != nil || l.leaf == nil {
+		return h.Fullchain + " can't be read"
+	}
+	cert, err := e.served(ctx, h.ServerName)
+	if err != nil {
+		return fmt.Sprintf("no certificate is presented for %s: %s", h.ServerName, plainError(err))
+	}
+	e.mu.Lock()
+	e.seen[h.Fullchain] = sighting{serial: serial(cert), at: e.opts.Clock().UTC()}
+	e.mu.Unlock()
+	if cert.Equal(l.leaf) {
+		return ""
+	}
+	return fmt.Sprintf("%s is served with certificate %s, and %s holds %s", h.ServerName, serial(cert), h.Fullchain, serial(l.leaf))
+}
+
+// A sighting is the certificate that a handshake showed.
+type sighting struct {
+	serial string
+	at     time.Time
+}
+
+// verifyServed makes the handshakes of a verify step, but for those whose certificate could not be had.
+func (tx *transaction) verifyServed(ctx context.Context, step plan.Step) error {
+	if len(step.Spec) == 0 {
+		return nil
+	}
+	var shows []handshake
+	if err := json.Unmarshal(step.Spec, &shows); err != nil {
+		return failf(Internal, err, "read the step's spec")
+	}
+	return forEach(len(shows), 8, func(i int) error {
+		if tx.missing[shows[i].DependsOn] {
+			return nil
+		}
+		problem := tx.e.presents(ctx, shows[i])
+		// New workers run and no old one accepts, so this is only for a listener that is slow to be seen.
+		for deadline := time.Now().Add(2 * time.Second); problem != "" && time.Now().Before(deadline) && ctx.Err() == nil; {
+			time.Sleep(20 * time.Millisecond)
+			problem = tx.e.presents(ctx, shows[i])
+		}
+		if problem != "" {
+			return failf(NginxReloadFailed, nil, "nginx was reloaded, but %s", problem).with("nginx_output", problem)
+		}
+		return nil
+	})
+}
+
+// CheckServed compares what nginx serves with the certificates on disk and returns the names of those that it has yet to
+// load. Those that changed after nginx's workers started are all looked at, of the others some at each call, in turn.
+func (e *Engine) CheckServed(ctx context.Context) ([]string, error) {
+	s := &survey{obs: newObserver(e.fs, e.cache), sites: map[string]*site{}}
+	if err := s.readSites(e); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.build, err = e.nginx.build(ctx); err != nil {
+		return nil, err
+	}
+	s.pidFile = s.build.PIDFile
+	_ = s.readMain(e) // without its configuration nginx has the pid file it was built with
+	all := s.handshakes()
+	suspects := e.renewedSince(s.pidFile, all)
+	for range min(maxHandshakes-min(len(suspects), maxHandshakes), len(all)) {
+		e.mu.Lock()
+		e.rotation = (e.rotation + 1) % len(all)
+		suspects = append(suspects, all[e.rotation])
+		e.mu.Unlock()
+	}
+	return e.unloaded(ctx, suspects), nil
+}
+
+// unloaded returns the certificates of the handshakes that show another, by name.
+func (e *Engine) unloaded(ctx context.Context, hs []handshake) []string {
+	stale := make([]bool, len(hs))
+	_ = forEach(len(hs), 8, func(i int) error {
+		stale[i] = e.presents(ctx, hs[i]) != ""
+		return nil
+	})
+	var list []string
+	for i, h := range hs {
+		if stale[i] {
+			list = append(list, h.certificate())
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(list)))
+}
+
+// handshakes are one for each enabled route with a certificate, by name.
+func (s *survey) handshakes() []handshake {
+	var hs []handshake
+	for _, name := range slices.Sorted(maps.Keys(s.sites)) {
+		t := s.sites[name]
+		if t.ours && t.enabled && t.managed.Certificate != nil && !t.managed.Route.IsZero() {
+			hs = append(hs, handshake{ServerName: t.managed.Route.Domain(), Fullchain: t.managed.Certificate.Fullchain, route: name})
+		}
+	}
+	return hs
+}
+
+// renewedSince returns the handshakes whose certificate is newer than nginx's oldest accepting worker: it can't have
+// loaded them. Without a running nginx there is nothing to compare.
+func (e *Engine) renewedSince(pidFile string, hs []handshake) []handshake {
+	pid, err := e.nginx.master(pidFile)
+	if err != nil {
+		return nil
+	}
+	started := workersStarted(pid)
+	var list []handshake
+	for _, h := range hs {
+		info, err := os.Stat(h.Fullchain)
+		if err != nil {
+			continue
+		}
+		if key, ok := keyOf(info); !ok || key.ctime >= started.UnixNano() {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+// workersStarted is when the oldest worker that accepts was started, or a little before. If there is none, it is the
+// beginning of time, so that everything is looked at.
+func workersStarted(master int) time.Time {
+	w, err := workersOf(master)
+	if err != nil {
+		return time.Time{}
+	}
+	var oldest time.Time
+	for pid := range w.accepting {
+		if t := startOf(pid); oldest.IsZero() || t.Before(oldest) {
+			oldest = t
+		}
+	}
+	return oldest
+}
+
+// startOf is when a process was started, from its start in ticks since boot (proc_pid_stat(5), field 22) and the uptime. Both
+// are cut to a hundredth of a second, and a second earlier is safe: it only means one handshake too many.
+func startOf(pid int) time.Time {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return time.Time{}
+	}
+	up, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return time.Time{}
+	}
+	// The second field is the program's name in parentheses, and may hold anything.
+	_, rest, _ := strings.Cut(string(stat[max(0, bytes.LastIndexByte(stat, ')')):]), " ")
+	fields, seconds := strings.Fields(rest), strings.Fields(string(up))
+	if len(fields) < 20 || len(seconds) == 0 {
+		return time.Time{}
+	}
+	ticks, err1 := strconv.ParseInt(fields[19], 10, 64)
+	uptime, err2 := time.ParseDuration(seconds[0] + "s")
+	if err1 != nil || err2 != nil {
+		return time.Time{}
+	}
+	return time.Now().Add(time.Duration(ticks)*time.Second/ticksPerSecond - uptime - time.Second)
+}
+
+// ticksPerSecond is USER_HZ: 100 on every architecture that Go runs on under Linux.
+const ticksPerSecond = 100
