@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -73,4 +74,18 @@ func TestTheDeviceNullIsNoTerminal(t *testing.T) {
 	got := finish(t, cmd)
 	is.Equal(got.code, 1)
 	is.True(strings.Contains(got.stderr, "there is no terminal"))
+}
+
+// script(1) is part of every Debian: it gives its command a terminal of its own.
+func TestARealTerminalIsAskedAndGetsColour(t *testing.T) {
+	is := is.New(t)
+	h := startHost(t)
+	h.desire(h.Upstream("alpha").Port(), "alpha")
+	cmd := exec.Command("script", "-qec", binary+" apply", "/dev/null")
+	cmd.Env, cmd.Dir, cmd.Stdin = append(h.env, "TERM=xterm"), h.Dir, strings.NewReader("yes\n")
+	got := finish(t, cmd)
+	is.Equal(got.code, 0)
+	is.True(strings.Contains(got.stdout, "\x1b[32m+"))
+	is.True(strings.Contains(got.stdout, `Only "yes" goes on`))
+	is.True(strings.Contains(got.stdout, "1 added"))
 }
