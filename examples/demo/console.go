@@ -23,10 +23,14 @@ type claim struct {
 	proved bool
 }
 
-func newConsole(f *os.File) *console {
+func newConsole(w io.Writer, color bool) *console {
+	return &console{w: w, color: color, start: time.Now()}
+}
+
+// wantsColor reports whether a person looks at the file who did not say no (https://no-color.org).
+func wantsColor(f *os.File) bool {
 	info, err := f.Stat()
-	terminal := err == nil && info.Mode()&os.ModeCharDevice != 0
-	return &console{w: f, color: terminal && os.Getenv("NO_COLOR") == "", start: time.Now()}
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // The colours, as parameters of SGR (ECMA-48, section 8.3.117).

@@ -15,28 +15,38 @@ type desired struct {
 	Routes          []fields `json:"routes"`
 }
 
-// writeDesired takes examples/desired-state/proxies.json, fills in where this demo's services are, changes it, and writes
-// it to proxies.json on the stage.
-func (s *stage) writeDesired(change func(routes map[string]fields)) error {
-	text, err := os.ReadFile("examples/desired-state/proxies.json")
+// loadDesired takes a desired state from examples/desired-state and fills in where this demo's services are.
+func (s *stage) loadDesired(file string) error {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	var d desired
-	if err := json.Unmarshal(text, &d); err != nil {
+	if err := json.Unmarshal(text, &s.wanted); err != nil {
 		return err
 	}
-	routes := map[string]fields{}
-	for _, r := range d.Routes {
+	for _, r := range s.wanted.Routes {
 		up := s.upstreams["blue"]
 		if r["droplet_name"] == "dashboard" {
 			up = s.upstreams["green"]
 		}
 		r["upstream_host"], r["upstream_port"], r["enable_ssl"] = "127.0.0.1", up.Port(), false
+	}
+	return s.saveDesired()
+}
+
+// changeDesired changes what is wanted of the routes, which are given by name.
+func (s *stage) changeDesired(change func(routes map[string]fields)) error {
+	routes := map[string]fields{}
+	for _, r := range s.wanted.Routes {
 		routes[r["droplet_name"].(string)] = r
 	}
 	change(routes)
-	if text, err = json.MarshalIndent(d, "", "  "); err != nil {
+	return s.saveDesired()
+}
+
+func (s *stage) saveDesired() error {
+	text, err := json.MarshalIndent(s.wanted, "", "  ")
+	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(s.dir, "proxies.json"), append(text, '\n'), 0o644)

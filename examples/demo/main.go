@@ -9,6 +9,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // scenes are the acts, in order: each goes on from where the one before left the host.
@@ -26,14 +27,19 @@ var scenes = []struct {
 }
 
 func main() {
-	if err := run(); err != nil {
+	root, err := os.Getwd()
+	if err == nil {
+		err = run(newConsole(os.Stdout, wantsColor(os.Stdout)), root, filepath.Join(root, "bin/proxy-manager"))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run() (err error) {
-	s, err := newStage(newConsole(os.Stdout), "bin/proxy-manager")
+// run plays all scenes with the program at binary. The repository is at root.
+func run(c *console, root, binary string) error {
+	s, err := newStage(c, root, binary)
 	if err != nil {
 		return err
 	}

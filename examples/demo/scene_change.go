@@ -13,7 +13,7 @@ import (
 
 func changeARoute(s *stage) error {
 	s.say("The registry may take larger bodies, and gets a second name.")
-	err := s.writeDesired(func(routes map[string]fields) {
+	err := s.changeDesired(func(routes map[string]fields) {
 		routes["registry"]["max_body_size"] = "500m"
 		routes["registry"]["aliases"] = []string{"index.example.com"}
 	})

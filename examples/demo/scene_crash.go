@@ -14,8 +14,7 @@ import (
 func crash(s *stage) error {
 	before := s.lab.Tree()
 	s.say("Every file is written, and nginx is about to test them, when the program is killed with SIGKILL.")
-	err := s.writeDesired(func(routes map[string]fields) {
-		routes["orchestrator"]["enable_ssl"] = true
+	err := s.changeDesired(func(routes map[string]fields) {
 		for _, r := range routes {
 			r["read_timeout"] = "5m"
 		}

@@ -6,7 +6,7 @@ import (
 
 func https(s *stage) error {
 	s.say("The orchestrator is to be served over HTTPS. certbot asks the CA, which looks up the name and fetches the challenge through nginx.")
-	err := s.writeDesired(func(routes map[string]fields) { routes["orchestrator"]["enable_ssl"] = true })
+	err := s.changeDesired(func(routes map[string]fields) { routes["orchestrator"]["enable_ssl"] = true })
 	if err != nil {
 		return err
 	}

@@ -8,8 +8,10 @@ import (
 func rollBack(s *stage) error {
 	before := s.lab.Tree()
 	s.say("One route goes, another changes ...")
-	err := s.writeDesired(func(routes map[string]fields) {
-		routes["orchestrator"]["enable_ssl"] = true
+	err := s.changeDesired(func(routes map[string]fields) {
+		for _, r := range routes {
+			delete(r, "read_timeout") // of the scene before, which was undone
+		}
 		routes["registry"]["upstream_port"] = s.upstreams["green"].Port()
 		routes["dashboard"]["enabled"] = false
 	})

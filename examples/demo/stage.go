@@ -21,13 +21,11 @@ type stage struct {
 	upstreams map[string]*enginetest.Upstream
 	binary    string
 	dir       string // of the files that a user would have written
+	root      string // of this repository
+	wanted    desired
 }
 
-func newStage(c *console, binary string) (*stage, error) {
-	binary, err := filepath.Abs(binary)
-	if err != nil {
-		return nil, err
-	}
+func newStage(c *console, root, binary string) (*stage, error) {
 	if _, err := os.Stat(binary); err != nil {
 		return nil, fmt.Errorf("%w: run it as \"make demo\", which builds that first", err)
 	}
@@ -36,7 +34,7 @@ func newStage(c *console, binary string) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{console: c, lab: lab, binary: binary, dir: filepath.Join(lab.Dir, "desired")}
+	s := &stage{console: c, lab: lab, binary: binary, root: root, dir: filepath.Join(lab.Dir, "desired")}
 	s.upstreams = map[string]*enginetest.Upstream{"blue": lab.Upstream("blue"), "green": lab.Upstream("green")}
 	c.say("nginx listens on the ports %d and %d, its files are below %s. No port below 1024, and no file of yours, is touched.", lab.HTTPPort, lab.HTTPSPort, lab.Dir)
 	return s, os.Mkdir(s.dir, 0o755)
