@@ -89,13 +89,13 @@ func (e *Engine) obtain(ctx context.Context, spec certificateSpec) *obtainError 
 	}
 	left := e.noteLeftovers(spec.Lineage)
 	failure := e.certbot(ctx, "certonly", e.issueArgs(spec)...)
+	left.clean()
 	after, err := e.lineage(newObserver(e.fs, e.cache), spec.Lineage)
 	if err == nil && after.covers(spec.Domains) && (before.leaf == nil || serial(before.leaf) != serial(after.leaf)) {
 		// The certificate is what counts, also where certbot was stopped on its very last steps.
-		left.cleanChallenges()
 		return nil
 	}
-	left.clean()
+	left.cleanLineage()
 	if failure == nil {
 		failure = &obtainError{Reason: reasonUnknown, Sentence: "certbot reported success, but " + after.files.Fullchain + " is not the certificate that was asked for"}
 	}

@@ -39,8 +39,8 @@ func (l *leftovers) places() []string {
 	}
 }
 
-// clean removes what a failed attempt has left: requests and keys, answers to challenges, and a lineage of which only
-// parts came about, which certbot itself would stumble over for ever.
+// clean removes what an attempt has left, however it ended: answers to challenges, the request, and a second copy of the
+// key that nobody needs. Newer versions of certbot leave none.
 func (l *leftovers) clean() {
 	l.cleanChallenges()
 	for dir, before := range l.before {
@@ -50,6 +50,11 @@ func (l *leftovers) clean() {
 			}
 		}
 	}
+}
+
+// cleanLineage removes, after a failed attempt, a lineage of which only parts came about: certbot itself would stumble
+// over them for ever.
+func (l *leftovers) cleanLineage() {
 	if l.fresh {
 		for _, path := range l.places() {
 			for _, name := range names(l.e.fs, path) {

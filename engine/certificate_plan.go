@@ -219,11 +219,8 @@ func (pl *planner) obtainSpec(l *lineage, want resources.Certificate, listed boo
 		return nil, failf(UnmanagedFile, nil, "certbot has a certificate %s that this program did not have issued, and that does not fit %s: rename or delete it with certbot, or list a certificate of another name", l.name, want.Address()).
 			with("file", l.files.Fullchain)
 	}
-	for _, d := range want.Domains() {
-		if !pl.isAnswered(d) {
-			return nil, failf(InvalidInput, nil, "%s can't be issued: no enabled route answers for %s, as the CA's challenge needs", want.Address(), d).
-				with("field", "domains").with("constraint", "must be domains of enabled routes")
-		}
+	if err := pl.checkAnswered(want); err != nil {
+		return nil, err
 	}
 	spec := &certificateSpec{
 		Lineage: l.name, Domains: want.Domains(), Email: cmp.Or(want.Email(), pl.e.opts.Email), KeyType: want.KeyType(),
@@ -233,6 +230,17 @@ func (pl *planner) obtainSpec(l *lineage, want resources.Certificate, listed boo
 		pl.keepAsWas(spec, l)
 	}
 	return spec, nil
+}
+
+// checkAnswered refuses a certificate for a name whose challenge nobody would answer.
+func (pl *planner) checkAnswered(c resources.Certificate) error {
+	for _, d := range c.Domains() {
+		if !pl.isAnswered(d) {
+			return failf(InvalidInput, nil, "%s can't be issued: no enabled route answers for %s, as the CA's challenge needs", c.Address(), d).
+				with("field", "domains").with("constraint", "must be domains of enabled routes")
+		}
+	}
+	return nil
 }
 
 // keepAsWas keeps what an earlier listing by hand gave the certificate: its key's type, and names of other routes.
@@ -335,11 +343,17 @@ func (pl *planner) planCertificates() error {
 // planListed plans the certificates of the request that no route of it has brought with it.
 func (pl *planner) planListed() error {
 	for _, c := range pl.req.Certificates {
-		if pl.certs.used[c.LineageName()] || !pl.targeted(c.Address()) {
+		if !pl.targeted(c.Address()) {
 			continue
 		}
 		if r, ok := pl.after[c.Name()]; ok && !r.Enabled() {
 			continue // it is needed once the route is enabled
+		}
+		if err := pl.checkAnswered(c); err != nil {
+			return err
+		}
+		if pl.certs.used[c.LineageName()] {
+			continue
 		}
 		l, err := pl.lineage(c.LineageName())
 		if err != nil {

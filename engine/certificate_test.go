@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -39,7 +40,9 @@ func startACME(t testing.TB, o enginetest.Options, change ...func(*engine.Option
 }
 
 // Do is the engine's, not the lab's.
-func (h *acmeHost) Do(ctx context.Context, req engine.Request) (*engine.Result, error) { return h.Engine.Do(ctx, req) }
+func (h *acmeHost) Do(ctx context.Context, req engine.Request) (*engine.Result, error) {
+	return h.Engine.Do(ctx, req)
+}
 
 // httpsRoute returns a route with enable_ssl.
 func (h *acmeHost) httpsRoute(name string, aliases ...string) resources.Route {
@@ -107,7 +110,7 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 		is := is.New(t)
 		p, err := h.Plan(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{shop}}))
 		is.NoErr(err)
-		is.Equal(kinds(p), "check_health write_file write_file write_file create_symlink create_symlink create_symlink test_config reload verify issue_certificate write_file test_config reload verify")
+		is.Equal(kinds(p), "check_health write_file write_file create_symlink create_symlink write_file create_symlink test_config reload verify issue_certificate write_file test_config reload verify")
 		is.Equal(p.Summary.Create, 2) // the route and its certificate
 	})
 
@@ -303,7 +306,7 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 
 	t.Run("a name that leads elsewhere", func(t *testing.T) {
 		is := is.New(t)
-		is.NoErr(h.DNS.AddA("astray.example.test", "127.0.0.99"))
+		is.NoErr(h.DNS.AddA("astray.example.test", "240.0.0.1"))
 		_, err := h.apply(h.httpsRoute("astray"))
 		is.True(errors.Is(err, code(engine.SSLIssuanceFailed)))
 		is.True(reason(err) == "connection" || reason(err) == "unauthorized")
@@ -423,9 +426,16 @@ func TestACertificateListedByHandServesSeveralRoutes(t *testing.T) {
 
 func TestMaintainRenewsByItself(t *testing.T) {
 	is := is.New(t)
-	h := startACME(t, enginetest.Options{CertificateLifetime: 8 * time.Second}, func(o *engine.Options) { o.RenewCheckInterval = 500 * time.Millisecond })
+	var ahead atomic.Int64 // how far the engine's clock is ahead
+	h := startACME(t, enginetest.Options{CertificateLifetime: 10 * time.Minute}, func(o *engine.Options) {
+		o.RenewCheckInterval = 500 * time.Millisecond
+		o.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
 	_, err := h.apply(h.httpsRoute("shop"))
 	is.NoErr(err)
+	is.True(!h.status("shop").Due)
+	ahead.Store(int64(6 * time.Minute)) // beyond the half of a short lifetime
+	is.True(h.status("shop").Due)
 	first := h.status("shop").Serial
 	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
 	defer stop()

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -33,20 +35,27 @@ func (e *Engine) checkReady(ctx context.Context, p *plan.Plan, s *survey) error 
 	if !errors.As(err, &refusal) {
 		return failf(NginxBroken, err, "test nginx's configuration")
 	}
-	if mends(p, refusal.File) {
+	if mends(p, refusal) {
 		return nil
 	}
 	return failf(NginxBroken, refusal, "nginx's configuration was broken already, before anything was changed; mend it first").
 		with("nginx_output", refusal.Output).with("file", refusal.File).with("line", refusal.Line)
 }
 
-// mends reports whether the plan replaces or removes the file that nginx complains of.
-func mends(p *plan.Plan, file string) bool {
-	if file == "" {
-		return false
-	}
+// quotedPath is how nginx names a file that it can't load: a certificate, say, without the place that names it.
+var quotedPath = regexp.MustCompile(`"(/[^"]+)"`)
+
+// mends reports whether the plan replaces or removes the file that nginx complains of, or the mention of it.
+func mends(p *plan.Plan, refusal *testError) bool {
 	for _, step := range p.Steps {
-		if step.Path == file && isPathStep(step) {
+		if !isPathStep(step) {
+			continue
+		}
+		if refusal.File != "" && step.Path == refusal.File {
+			return true
+		}
+		if m := quotedPath.FindStringSubmatch(refusal.Reason); m != nil &&
+			bytes.Contains(step.Before.Content, []byte(m[1])) && !bytes.Contains(step.After.Content, []byte(m[1])) {
 			return true
 		}
 	}
