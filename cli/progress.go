@@ -66,6 +66,8 @@ func (r *progress) event(ev engine.Event) {
 		}
 	case engine.Recovered:
 		r.p.say("Recovered: %s.", visible(ev.Message))
+	case engine.Warning:
+		r.p.say("Warning: %s.", visible(ev.Message))
 	}
 }
 

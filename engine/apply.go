@@ -107,6 +107,9 @@ func (e *Engine) execute(ctx context.Context, p *plan.Plan, s *survey) (*Result,
 		return nil, err
 	}
 	tx := e.newTransaction(ctx, p, s)
+	if changesConfiguration(p) {
+		e.warnDraining(ctx, tx)
+	}
 	checks := leadingChecks(p.Steps)
 	if err := forEach(checks, 16, func(i int) error { return e.runStep(ctx, tx, p.Steps[i], i) }); err != nil {
 		return nil, err
@@ -257,6 +260,22 @@ func (e *Engine) settleAfter(ctx context.Context, tx *transaction, p *plan.Plan,
 	}
 	e.pruneHistory()
 	e.noteTested(p, s)
+}
+
+// warnDraining tells, before a reload adds to them, of old workers that pile up: an open WebSocket keeps the worker alive
+// that has it, with all its memory, reload after reload. As many as one reload leaves behind are no news.
+func (e *Engine) warnDraining(ctx context.Context, tx *transaction) {
+	pid, err := e.nginx.master(tx.pidFile)
+	if err != nil {
+		return
+	}
+	w, err := workersOf(pid)
+	if err != nil || w.draining < len(w.accepting) {
+		return
+	}
+	text := fmt.Sprintf("%d old workers of nginx still have open connections, such as WebSockets, from earlier reloads; worker_shutdown_timeout in nginx.conf bounds how long they live", w.draining)
+	e.log.WarnContext(ctx, text, "draining", w.draining)
+	e.emit(ctx, Event{Type: Warning, ApplyID: tx.begin.ID, Message: text})
 }
 
 // abandon ends a transaction that changed nothing visible yet.

@@ -18,6 +18,8 @@ const (
 	UndoStarted EventType = "undo_start"
 	UndoDone    EventType = "undo_done"
 	Recovered   EventType = "recovered"
+	// Warning tells, in Message, what went well and still wants looking at.
+	Warning EventType = "warning"
 )
 
 // An Event is one thing that happened while a plan was applied. Its JSON form is one line of the event stream.
