@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
@@ -39,5 +40,9 @@ func TestOldWorkersThatPileUpAreReported(t *testing.T) {
 	}
 	is.Equal(len(warnings), 1)
 	is.True(strings.HasPrefix(warnings[0], "2 old workers"))
+	// Workers without a connection end at once; those with a WebSocket stay.
+	for deadline := time.Now().Add(10 * time.Second); e.Nginx(ctx).Draining > 3 && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
 	is.Equal(e.Nginx(ctx).Draining, 3)
 }
