@@ -109,6 +109,15 @@ func TestADryRunShowsThePlanAndChangesNothing(t *testing.T) {
 	is.Equal(len(entries), 0) // not even the state directory
 }
 
+func TestQuietSaysOnlyHowItEnded(t *testing.T) {
+	is := is.New(t)
+	h := startHost(t)
+	h.desire(h.Upstream("alpha").Port(), "alpha")
+	got := h.must("apply", "-q", "--auto-approve")
+	is.Equal(got.stdout, "Apply complete! 1 added, 0 changed, 0 destroyed.\n")
+	is.Equal(got.stderr, "")
+}
+
 func TestApplyWithJSONTellsEveryStepOnALineOfItsOwn(t *testing.T) {
 	is := is.New(t)
 	h := startHost(t)

@@ -19,6 +19,7 @@ const (
 	optKeep        = "keep-unlisted"
 	optDryRun      = "dry-run"
 	optApprove     = "auto-approve"
+	optQuiet       = "quiet"
 	optLockTimeout = "lock-timeout"
 	optNetState    = "allow-network-state"
 )
@@ -48,6 +49,7 @@ func changeOptions(more ...cli.Flag) []cli.Flag {
 	return slices.Concat(more, []cli.Flag{
 		&cli.BoolFlag{Name: optDryRun, Usage: "show the plan and change nothing", DisableDefaultText: true},
 		&cli.BoolFlag{Name: optApprove, Usage: "do not ask", DisableDefaultText: true},
+		&cli.BoolFlag{Name: optQuiet, Aliases: []string{"q"}, Usage: "with --auto-approve, print only how it ended and what is wrong", DisableDefaultText: true},
 		&cli.BoolFlag{Name: optJSON, Usage: "print the events as lines of JSON; with --dry-run, the plan", DisableDefaultText: true},
 		lockTimeoutOption(), networkStateOption(),
 	})

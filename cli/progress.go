@@ -26,13 +26,18 @@ func (p *program) newReport(c *cli.Context, pl *plan.Plan) report {
 	if c.Bool(optJSON) {
 		return &eventLines{encoder: json.NewEncoder(p.Out), plan: pl}
 	}
-	return &progress{p: p, plan: pl, total: len(pl.Steps), slow: map[string]*time.Timer{}}
+	return &progress{
+		p: p, plan: pl, total: len(pl.Steps), slow: map[string]*time.Timer{},
+		// Nobody is asked to approve what was not shown.
+		quiet: c.Bool(optQuiet) && c.Bool(optApprove),
+	}
 }
 
 // A progress is the report for people: the plan to stdout, a line to stderr for each step when it is done.
 type progress struct {
-	p    *program
-	plan *plan.Plan
+	p     *program
+	plan  *plan.Plan
+	quiet bool
 
 	mu    sync.Mutex
 	done  int
@@ -43,11 +48,36 @@ type progress struct {
 // slowAfter is how long a step may run before people wonder.
 const slowAfter = 2 * time.Second
 
-func (r *progress) begin() error { return r.p.printPlan(r.plan) }
+func (r *progress) begin() error {
+	if r.quiet {
+		return nil
+	}
+	return r.p.printPlan(r.plan)
+}
 
 func (r *progress) event(ev engine.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	switch ev.Type {
+	case engine.Warning:
+		r.p.say("Warning: %s", visible(ev.Message))
+	case engine.UndoStarted:
+		r.p.say("Undoing what was done ...")
+	case engine.UndoDone:
+		if ev.Error == "" {
+			r.p.say("Undone: the host is as it was.")
+		}
+	case engine.Recovered:
+		r.p.say("Recovered: %s.", visible(ev.Message))
+	default:
+		if !r.quiet {
+			r.step(ev)
+		}
+	}
+}
+
+// step tells of one step.
+func (r *progress) step(ev engine.Event) {
 	switch ev.Type {
 	case engine.StepStarted:
 		step := *ev.Step
@@ -58,16 +88,6 @@ func (r *progress) event(ev engine.Event) {
 		r.line(ev, "left out")
 	case engine.StepFailed:
 		r.line(ev, "FAILED, "+round(ev.Duration))
-	case engine.UndoStarted:
-		r.p.say("Undoing what was done ...")
-	case engine.UndoDone:
-		if ev.Error == "" {
-			r.p.say("Undone: the host is as it was.")
-		}
-	case engine.Recovered:
-		r.p.say("Recovered: %s.", visible(ev.Message))
-	case engine.Warning:
-		r.p.say("Warning: %s.", visible(ev.Message))
 	}
 }
 
@@ -108,7 +128,10 @@ func (r *progress) end(result *engine.Result, err error) error {
 	if result.Plan.ID != r.plan.ID {
 		r.p.say("Note: the host was changed by somebody else since the plan was shown, and what was done is not all that was shown.")
 	}
-	return sayTo(r.p.Out, "\nApply complete! %s.\n", summaryText(result.Plan.Summary))
+	if !r.quiet {
+		r.p.say("")
+	}
+	return sayTo(r.p.Out, "Apply complete! %s.\n", summaryText(result.Plan.Summary))
 }
 
 func sayTo(w io.Writer, format string, args ...any) error {
