@@ -49,6 +49,7 @@ func (f *obtainError) asked() bool { return !f.local }
 // its words tell why; what is not recognized is passed on in certbot's own.
 var (
 	challengeBlock = regexp.MustCompile(`(?m)^\s*(?:Domain|Identifier): (\S+)\n\s*Type:\s+(\S+)\n\s*Detail: (.*)$`)
+	problemLine    = regexp.MustCompile(`(?m)^acme\.messages\.Error: urn:ietf:params:acme:error:(\w+) :: (.*)$`)
 	retryAfterText = regexp.MustCompile(`(?i)retry after (\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)`)
 	retryAfterLog  = regexp.MustCompile(`(?m)^HTTP (?:429|503)\n(?:\S.*\n)*?Retry-After: (\d+)$`)
 )
@@ -72,6 +73,9 @@ var shapes = []shape{
 // classifyFailure finds out from certbot's output why it failed. log is what it wrote to its log file meanwhile.
 func classifyFailure(output, log string, now time.Time) *obtainError {
 	f := classifyChallenge(output)
+	if f == nil {
+		f = classifyProblem(log)
+	}
 	if f == nil {
 		f = classifyText(output)
 	}
@@ -110,6 +114,32 @@ func classifyChallenge(output string) *obtainError {
 	return f
 }
 
+// problems are the error types of RFC 8555, section 6.7, by the reason they come to here.
+var problems = map[string]string{
+	"rateLimited":        reasonRateLimited,
+	"rejectedIdentifier": reasonRejected, "unsupportedIdentifier": reasonRejected,
+	"caa": reasonCAA, "dns": reasonDNS, "connection": reasonConnection,
+	"accountDoesNotExist": reasonAccount, "invalidContact": reasonAccount, "unsupportedContact": reasonAccount,
+	"externalAccountRequired": reasonAccount, "userActionRequired": reasonAccount, "unauthorized": reasonAccount,
+	"serverInternal": reasonUnreachable,
+}
+
+// classifyProblem reads the CA's own error from certbot's log; nil where there is none. certbot 2.1 on Python 3.11 loses it
+// on the way to the terminal, and says "AttributeError: can't set attribute" instead.
+func classifyProblem(log string) *obtainError {
+	m := problemLine.FindStringSubmatch(log)
+	if m == nil {
+		return nil
+	}
+	f := &obtainError{Reason: cmp.Or(problems[m[1]], reasonUnknown), Sentence: "the CA refuses", Detail: oneLine(m[2])}
+	for _, s := range shapes {
+		if s.reason == f.Reason {
+			f.Sentence = s.sentence
+		}
+	}
+	return f
+}
+
 func classifyText(output string) *obtainError {
 	lower := strings.ToLower(output)
 	for _, s := range shapes {
@@ -124,7 +154,7 @@ func classifyText(output string) *obtainError {
 
 // retryAt returns when the CA is ready to be asked again, if it said so: in its words, or in the header of a refusal.
 func retryAt(output, log string, now time.Time) time.Time {
-	if m := retryAfterText.FindStringSubmatch(output); m != nil {
+	if m := retryAfterText.FindStringSubmatch(output + log); m != nil {
 		if t, err := time.Parse("2006-01-02 15:04:05", strings.Replace(m[1], "T", " ", 1)); err == nil {
 			return t
 		}

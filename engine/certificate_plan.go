@@ -280,6 +280,19 @@ func (pl *planner) lineage(name string) (*lineage, error) {
 	return l, err
 }
 
+// isCertificate reports whether an address is that of a certificate of the program's own, or of a route's.
+func (pl *planner) isCertificate(address string) bool {
+	name, ok := strings.CutPrefix(address, "certificate.")
+	if !ok || strings.ContainsAny(name, "/\x00") {
+		return false
+	}
+	if _, isRoute := pl.after[name]; isRoute {
+		return true
+	}
+	l, err := pl.lineage(resources.FilePrefix + name)
+	return err == nil && l.managed
+}
+
 // planHTTPS obtains a route's certificate and then writes the route that uses it.
 func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec *certificateSpec) error {
 	l, err := pl.lineage(spec.Lineage)

@@ -223,7 +223,7 @@ func (pl *planner) checkTargets() error {
 		if t := pl.s.sites[name]; isRoute && t != nil && t.ours {
 			known = true
 		}
-		if !known {
+		if !known && !pl.isCertificate(target) {
 			return failf(NotFound, nil, "nothing is called %.80q: a target is an address such as route.NAME, as plan prints it", target)
 		}
 	}
