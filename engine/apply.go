@@ -159,6 +159,7 @@ func (e *Engine) runSteps(ctx context.Context, tx *transaction, steps []plan.Ste
 			continue // once all is final, see deleteCertificates
 		}
 		if slices.ContainsFunc(step.DependsOn, func(id string) bool { return tx.missing[id] }) || (takesEffect(step) && !pending) {
+			tx.skipped = append(tx.skipped, step.ID)
 			e.emit(ctx, Event{Type: StepSkipped, ApplyID: tx.begin.ID, Step: &step})
 			continue
 		}
@@ -213,7 +214,7 @@ func (e *Engine) runStep(ctx context.Context, tx *transaction, step plan.Step, i
 func (e *Engine) doStep(ctx context.Context, tx *transaction, step plan.Step, i int) error {
 	switch {
 	case isPathStep(step):
-		if err := tx.change(step, tx.begin.Steps[i]); err != nil {
+		if err := tx.change(step, i); err != nil {
 			return pathError(step, err)
 		}
 		return nil
@@ -247,7 +248,7 @@ func (e *Engine) commit(tx *transaction, result string) error {
 		return nil
 	}
 	failure := failf(ConfigWriteFailed, err, "make the change durable")
-	if err := tx.journal.retract(); err != nil {
+	if tx.journal.uncertain {
 		failure.Outcome = NeedsRecovery
 	}
 	return failure
@@ -337,6 +338,9 @@ func (tx *transaction) rollBack(ctx context.Context, why string, reload bool) er
 		return err
 	}
 	if reload {
+		if err := tx.locate(ctx); err != nil {
+			return err
+		}
 		if err := tx.reconverge(ctx); err != nil {
 			return err
 		}

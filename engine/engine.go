@@ -81,6 +81,7 @@ type Engine struct {
 
 	// writing serialises writers of this process in front of the lock that serialises processes.
 	writing chan struct{}
+	settled bool // the state directory is durable; belongs to whoever is writing
 
 	mu     sync.Mutex
 	tested map[string]string // what the files held that nginx -t last accepted
@@ -248,18 +249,8 @@ func (e *Engine) holder(ctx context.Context, operation string) Holder {
 // prepareDirs makes the state directory and refuses directories that others can change things in.
 func (e *Engine) prepareDirs() error {
 	state := e.opts.StateDir
-	for _, d := range []struct {
-		path string
-		perm fs.FileMode
-	}{
-		// nginx's workers must be able to reach the webroot; the rest is nobody else's business.
-		{state, 0o755}, {filepath.Join(state, journalDir), 0o700}, {filepath.Join(state, historyDir), 0o700},
-		{e.Webroot(), 0o755}, {filepath.Join(e.Webroot(), ".well-known"), 0o755},
-		{filepath.Join(e.Webroot(), ".well-known", "acme-challenge"), 0o755},
-	} {
-		if err := mkdirAll(e.fs, d.path, d.perm); err != nil {
-			return failf(ConfigWriteFailed, err, "make the state directory")
-		}
+	if err := e.makeDirs(); err != nil {
+		return failf(ConfigWriteFailed, err, "make the state directory")
 	}
 	if _, real := e.fs.(OS); real && !e.opts.AllowNetworkState {
 		if err := checkLocal(state); err != nil {
@@ -272,6 +263,36 @@ func (e *Engine) prepareDirs() error {
 		}
 	}
 	return nil
+}
+
+// makeDirs makes the state directory and what is in it, and makes them durable once, whoever made them: a program that
+// was killed may not have come to that, and a journal is lost with its directory.
+func (e *Engine) makeDirs() error {
+	state := e.opts.StateDir
+	for _, d := range []struct {
+		path string
+		perm fs.FileMode
+	}{
+		// nginx's workers must be able to reach the webroot; the rest is nobody else's business.
+		{state, 0o755}, {filepath.Join(state, journalDir), 0o700}, {filepath.Join(state, historyDir), 0o700},
+		{filepath.Join(state, keptDir), 0o700}, {e.Webroot(), 0o755}, {filepath.Join(e.Webroot(), ".well-known"), 0o755},
+		{filepath.Join(e.Webroot(), ".well-known", "acme-challenge"), 0o755},
+	} {
+		made, err := mkdirAll(e.fs, d.path, d.perm)
+		if err != nil {
+			return err
+		}
+		e.settled = e.settled && !made
+	}
+	if e.settled || e.opts.NoSync {
+		return nil
+	}
+	if err := e.fs.SyncDir(filepath.Dir(state)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	err := e.fs.SyncDir(state)
+	e.settled = err == nil
+	return err
 }
 
 // checkOwned refuses a directory in which somebody else could swap files under our hands.

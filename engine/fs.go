@@ -50,7 +50,6 @@ type OS struct{}
 func (OS) Lstat(name string) (fs.FileInfo, error)     { return os.Lstat(name) }
 func (OS) Readlink(name string) (string, error)       { return os.Readlink(name) }
 func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
-func (OS) Mkdir(name string, perm fs.FileMode) error  { return os.Mkdir(name, perm) }
 func (OS) Link(oldname, newname string) error         { return os.Link(oldname, newname) }
 func (OS) Symlink(target, name string) error          { return os.Symlink(target, name) }
 func (OS) Rename(oldname, newname string) error       { return os.Rename(oldname, newname) }
@@ -76,6 +75,14 @@ func (OS) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	return b[:n], nil
+}
+
+// Mkdir makes a directory with exactly these permission bits, whatever the umask: nginx's workers must reach the webroot.
+func (OS) Mkdir(name string, perm fs.FileMode) error {
+	if err := os.Mkdir(name, perm); err != nil {
+		return err
+	}
+	return os.Chmod(name, perm)
 }
 
 func (OS) Create(name string, perm fs.FileMode) (File, error) {
@@ -156,22 +163,26 @@ func sameState(a, b *plan.State) bool {
 		(a.UID == b.UID || a.UID < 0 || b.UID < 0) && (a.GID == b.GID || a.GID < 0 || b.GID < 0)
 }
 
-// mkdirAll makes a directory and its missing parents durable, each with perm.
-func mkdirAll(fsys FS, name string, perm fs.FileMode) error {
+// mkdirAll makes a directory and its missing parents, each with perm, and reports whether it had to. A parent that it made
+// is durable; the directory itself is not.
+func mkdirAll(fsys FS, name string, perm fs.FileMode) (made bool, err error) {
 	if info, err := fsys.Lstat(name); err == nil {
 		if info.IsDir() || info.Mode()&fs.ModeSymlink != 0 {
-			return nil
+			return false, nil
 		}
-		return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR}
+		return false, &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR}
 	}
-	parent := filepath.Dir(name)
-	if parent != name {
-		if err := mkdirAll(fsys, parent, perm); err != nil {
-			return err
+	if parent := filepath.Dir(name); parent != name {
+		made, err := mkdirAll(fsys, parent, perm)
+		if err == nil && made {
+			err = fsys.SyncDir(filepath.Dir(parent))
+		}
+		if err != nil {
+			return false, err
 		}
 	}
 	if err := fsys.Mkdir(name, perm); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+		return false, err
 	}
-	return fsys.SyncDir(parent)
+	return true, nil
 }

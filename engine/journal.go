@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +22,10 @@ type journal struct {
 	fs   FS
 	path string
 	file File
-	size int64
+	size int64 // of what is known to be good
 	sync bool
+	// uncertain: a record could be neither written nor taken back, so nobody knows what a later reader will find.
+	uncertain bool
 }
 
 const (
@@ -45,6 +48,8 @@ type record struct {
 	// commit and rolled_back
 	Result string `json:"result,omitempty"`
 	Error  string `json:"error,omitempty"`
+	// Skipped are the steps of a partial apply that were left out.
+	Skipped []string `json:"skipped,omitempty"`
 
 	size int64 // of its line
 }
@@ -107,38 +112,34 @@ func startJournal(fsys FS, dir string, first record, durable bool) (*journal, er
 		return nil, err
 	}
 	j.file = f
-	if err := j.append(first); err != nil {
-		return nil, errors.Join(err, f.Close(), fsys.Remove(j.path))
+	err = j.append(first)
+	if err == nil && durable {
+		err = fsys.SyncDir(dir)
 	}
-	if durable {
-		if err := fsys.SyncDir(dir); err != nil {
-			return nil, errors.Join(err, f.Close(), fsys.Remove(j.path))
-		}
+	if err != nil {
+		return nil, errors.Join(err, j.close(), j.remove())
 	}
 	return j, nil
 }
 
-// append writes one record and makes it durable.
+// append writes one record and makes it durable, or takes it back, so that no later reader finds a part of it.
 func (j *journal) append(r record) error {
+	if j.uncertain {
+		return errors.New("the journal could not be written before")
+	}
 	b, err := encodeRecord(r)
 	if err != nil {
 		return err
 	}
-	if _, err := j.file.Write(b); err != nil {
-		return err
-	}
-	if j.sync {
-		if err := j.file.Sync(); err != nil {
-			return err
-		}
+	if err := j.write(b); err != nil {
+		return errors.Join(err, j.retract())
 	}
 	j.size += int64(len(b))
 	return nil
 }
 
-// retract takes back what a failed append may have left, so that no later reader finds it.
-func (j *journal) retract() error {
-	if err := j.file.Truncate(j.size); err != nil {
+func (j *journal) write(b []byte) error {
+	if _, err := j.file.Write(b); err != nil {
 		return err
 	}
 	if j.sync {
@@ -147,7 +148,36 @@ func (j *journal) retract() error {
 	return nil
 }
 
-func (j *journal) close() error { return j.file.Close() }
+// retract takes back what a failed write may have left.
+func (j *journal) retract() error {
+	err := j.file.Truncate(j.size)
+	if err == nil && j.sync {
+		err = j.file.Sync()
+	}
+	j.uncertain = err != nil
+	return err
+}
+
+// remove removes the journal for good.
+func (j *journal) remove() error {
+	if err := j.fs.Remove(j.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !j.sync {
+		return nil
+	}
+	return j.fs.SyncDir(filepath.Dir(j.path))
+}
+
+// close may be called again.
+func (j *journal) close() error {
+	if j.file == nil {
+		return nil
+	}
+	f := j.file
+	j.file = nil
+	return f.Close()
+}
 
 // errDamagedJournal is in the chain when a journal can't be trusted.
 var errDamagedJournal = errors.New("the journal is damaged")
@@ -169,16 +199,65 @@ func parseJournal(b []byte) ([]record, error) {
 		records = append(records, r)
 		b = rest
 	}
-	if len(records) > 0 {
-		first := records[0]
-		if first.Type != "begin" || first.Begin == nil {
-			return nil, fmt.Errorf("%w: it does not start with a begin record", errDamagedJournal)
-		}
-		if first.Begin.Format != journalFormat {
-			return nil, fmt.Errorf("%w: format %d; this program reads %d", errDamagedJournal, first.Begin.Format, journalFormat)
+	return records, checkRecords(records)
+}
+
+// checkRecords refuses what this program would not have written.
+func checkRecords(records []record) error {
+	for i, r := range records {
+		switch {
+		case i == 0 && (r.Type != "begin" || r.Begin == nil):
+			return fmt.Errorf("%w: it does not start with a begin record", errDamagedJournal)
+		case i == 0:
+			if err := r.Begin.check(); err != nil {
+				return err
+			}
+		case !slices.Contains([]string{"intent", "done", "commit", "rolled_back"}, r.Type):
+			return fmt.Errorf("%w: it holds a record of type %.40q", errDamagedJournal, r.Type)
 		}
 	}
-	return records, nil
+	return nil
+}
+
+// check refuses names that a journal of this program's never has: undo goes by them.
+func (b *begin) check() error {
+	if b.Format != journalFormat {
+		return fmt.Errorf("%w: its format is %d, and this program reads %d", errDamagedJournal, b.Format, journalFormat)
+	}
+	for i, l := range b.Steps {
+		if l.Before == nil {
+			continue
+		}
+		path := l.Step.Path
+		if !filepath.IsAbs(path) || filepath.Clean(path) != path || l.Temp != tempName(b.ID, i, path) || l.Backup != backupName(b.ID, i, path) {
+			return fmt.Errorf("%w: step %d has names that are not its own", errDamagedJournal, i+1)
+		}
+	}
+	return nil
+}
+
+// The names beside a path that hold the new and the old content meanwhile. With a dot in front and no .conf behind, no
+// include pattern of nginx finds them.
+func tempName(id string, step int, path string) string   { return hiddenName(id, step, path) + ".new" }
+func backupName(id string, step int, path string) string { return hiddenName(id, step, path) + ".old" }
+
+const hiddenPrefix = ".pm-"
+
+func hiddenName(id string, step int, path string) string {
+	return filepath.Join(filepath.Dir(path), fmt.Sprintf("%s%s-%d", hiddenPrefix, id, step+1))
+}
+
+// neverBegun reports whether b can be what a crash left of a journal whose first record was not durable yet: nothing, a
+// part of that record, or zeros in its place. Anything else is not this program's, or has been damaged since.
+func neverBegun(b []byte) bool {
+	const start = `00000000 {"type":"begin"`
+	for i := range min(len(b), len(start)) {
+		isDigit := i < 8 && bytes.IndexByte([]byte("0123456789abcdef"), b[i]) >= 0
+		if b[i] != 0 && !isDigit && b[i] != start[i] {
+			return false
+		}
+	}
+	return true
 }
 
 func decodeRecord(line []byte) (record, bool) {

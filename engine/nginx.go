@@ -29,7 +29,9 @@ type server interface {
 }
 
 // A reload was asked for. Waiting for it tells whether it has happened.
-type reload interface{ wait(ctx context.Context) error }
+type reload interface {
+	wait(ctx context.Context) error
+}
 
 // nginx drives one nginx: its binary, its configuration and its running master process.
 type nginx struct {

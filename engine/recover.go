@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,8 @@ type Recovery struct {
 	Operation string `json:"operation"`
 	// RolledBack: the host is as it was before the apply. Otherwise the apply had been finished, and is kept.
 	RolledBack bool `json:"rolled_back"`
+	// Kept are files with what somebody else had written meanwhile to what was undone.
+	Kept []string `json:"kept,omitempty"`
 }
 
 // Recover brings the host to exactly what it was before, or after, an apply that was interrupted. Every method that
@@ -39,18 +42,20 @@ func (e *Engine) recoverLocked(ctx context.Context) (*Recovery, error) {
 	if err != nil {
 		return nil, failf(ConfigWriteFailed, err, "look for an interrupted apply")
 	}
-	switch len(hot) {
-	case 0:
-		return nil, nil
-	case 1:
-	default:
-		return nil, needsRecovery(fmt.Errorf("%w: there are %d of them: %s", errDamagedJournal, len(hot), strings.Join(hot, ", ")))
-	}
-	r, err := e.recoverJournal(ctx, hot[0])
+	var found *Recovery
+	open, err := e.openJournals(hot)
 	if err != nil {
 		return nil, needsRecovery(err)
 	}
-	return r, nil
+	for i, tx := range open {
+		if found, err = e.recoverTransaction(ctx, tx); err != nil {
+			for _, tx := range open[i:] {
+				err = errors.Join(err, tx.journal.close())
+			}
+			return nil, needsRecovery(err)
+		}
+	}
+	return found, nil
 }
 
 func needsRecovery(err error) error {
@@ -62,7 +67,26 @@ func needsRecovery(err error) error {
 	return f
 }
 
-func (e *Engine) recoverJournal(ctx context.Context, path string) (*Recovery, error) {
+// openJournals makes transactions of the journals, the newest first, and changes nothing if one of them is not good.
+//
+// There is more than one only where a power cut brought one back that had been put away: its removal is durable before
+// the next apply does anything that can be seen. So whatever the order, at most one of them has anything to undo.
+func (e *Engine) openJournals(paths []string) (open []*transaction, err error) {
+	slices.SortFunc(paths, func(a, b string) int { return strings.Compare(b, a) }) // names begin with their time
+	for _, path := range paths {
+		tx, err := e.openJournal(path)
+		if err != nil {
+			for _, tx := range open {
+				err = errors.Join(err, tx.journal.close())
+			}
+			return nil, err
+		}
+		open = append(open, tx)
+	}
+	return open, nil
+}
+
+func (e *Engine) openJournal(path string) (*transaction, error) {
 	b, err := e.fs.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -71,23 +95,59 @@ func (e *Engine) recoverJournal(ctx context.Context, path string) (*Recovery, er
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if len(records) == 0 {
-		// Its first record never became durable, so nothing was changed yet, not even beside a file.
-		return nil, errors.Join(e.fs.Remove(path), e.fs.SyncDir(filepath.Dir(path)))
+	if len(records) > 0 {
+		return e.resume(path, records, int64(len(b)))
 	}
-	tx, ended, err := e.resume(ctx, path, records, int64(len(b)))
+	// If its first record never became durable, nothing was changed yet, not even beside a file.
+	tx := e.transactionOf(begin{ID: filepath.Base(path)})
+	tx.journal = &journal{fs: e.fs, path: path, sync: !e.opts.NoSync}
+	traces, err := e.traces(tx.begin.ID)
 	if err != nil {
 		return nil, err
 	}
-	found := &Recovery{ID: tx.begin.ID, Operation: tx.begin.Operation, RolledBack: ended != "commit"}
-	if ended != "" {
+	if traces || !neverBegun(b) {
+		return nil, fmt.Errorf("%s: %w: its first record can't be read", path, errDamagedJournal)
+	}
+	tx.ended = "nothing"
+	return tx, nil
+}
+
+// traces reports whether an apply has left anything beside the files of the sites.
+func (e *Engine) traces(id string) (bool, error) {
+	for _, dir := range []string{e.opts.SitesAvailable, e.opts.SitesEnabled} {
+		entries, err := e.fs.ReadDir(dir)
+		if err != nil {
+			return false, err
+		}
+		for _, entry := range entries {
+			if strings.HasPrefix(entry.Name(), hiddenPrefix+id+"-") {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// recoverTransaction ends a transaction. It returns nil for one that had not begun.
+func (e *Engine) recoverTransaction(ctx context.Context, tx *transaction) (*Recovery, error) {
+	found := &Recovery{ID: tx.begin.ID, Operation: tx.begin.Operation, RolledBack: tx.ended != "commit"}
+	var err error
+	switch tx.ended {
+	case "nothing":
+		return nil, tx.journal.remove()
+	case "":
+		// What the program did last before it was killed may not be durable. It must be, before anything is built on it:
+		// else a link that is put back now could outlive the file that it leads to.
+		if err = tx.syncDirs(); err == nil {
+			err = tx.rollBack(ctx, "interrupted", true)
+		}
+	default:
 		err = tx.finish()
-	} else {
-		err = tx.rollBack(ctx, "interrupted", true)
 	}
 	if err != nil {
-		return nil, errors.Join(err, tx.journal.close())
+		return nil, err
 	}
+	found.Kept = tx.kept
 	e.log.InfoContext(ctx, "recovered an interrupted apply", "apply_id", found.ID, "rolled_back", found.RolledBack)
 	e.emit(ctx, Event{Type: Recovered, ApplyID: found.ID, Message: found.String()})
 	return found, nil
@@ -100,46 +160,61 @@ func (r *Recovery) String() string {
 	return fmt.Sprintf("apply %s (%s) was finished, but not put away: it is kept", r.ID, r.Operation)
 }
 
-// resume makes a transaction of its journal. ended is the type of the record that ended it, if one did.
-func (e *Engine) resume(ctx context.Context, path string, records []record, size int64) (tx *transaction, ended string, err error) {
-	tx = e.transactionOf(*records[0].Begin)
+// resume makes a transaction of its journal.
+func (e *Engine) resume(path string, records []record, size int64) (*transaction, error) {
+	tx := e.transactionOf(*records[0].Begin)
 	if tx.begin.ID != filepath.Base(path) {
-		return nil, "", fmt.Errorf("%w: %s holds the journal of %s", errDamagedJournal, path, tx.begin.ID)
+		return nil, fmt.Errorf("%w: %s holds the journal of %.80q", errDamagedJournal, path, tx.begin.ID)
 	}
+	tx.begun = len(tx.begin.Steps)
 	for _, r := range records[1:] {
 		switch r.Type {
 		case "intent":
 			tx.intents[r.Step] = true
 		case "done":
 			tx.receipts[r.Step] = r.Receipt
-		case "commit", "rolled_back":
-			ended = r.Type
+		default:
+			tx.ended = r.Type
 		}
-	}
-	// Where nginx's pid file and log are is read from the configuration; if it can't be, nginx can't be reloaded either.
-	if s, err := e.survey(ctx); err == nil {
-		tx.pidFile, tx.errorLog = s.pidFile, s.errorLog
-	} else {
-		e.log.WarnContext(ctx, "nginx can't be brought back after the recovery", "error", err)
 	}
 	f, err := e.fs.OpenAppend(path)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	// What was read may never have reached the disk; before acting on it, it must.
 	if err := f.Sync(); err != nil {
-		return nil, "", errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	tx.journal = &journal{fs: e.fs, path: path, file: f, size: size, sync: !e.opts.NoSync}
-	whole := wholeSize(records)
-	if whole < size {
+	tx.journal = &journal{fs: e.fs, path: path, file: f, size: wholeSize(records), sync: !e.opts.NoSync}
+	if tx.journal.size < size {
 		// A torn record at the end would make whatever is appended behind it unreadable.
-		tx.journal.size = whole
 		if err := tx.journal.retract(); err != nil {
-			return nil, "", errors.Join(err, f.Close())
+			return nil, errors.Join(err, f.Close())
 		}
 	}
-	return tx, ended, nil
+	return tx, nil
+}
+
+// locate finds where nginx's pid file and log are, now that its configuration is as it was.
+func (tx *transaction) locate(ctx context.Context) error {
+	if tx.pidFile != "" {
+		return nil
+	}
+	s, err := tx.e.survey(ctx)
+	if err != nil {
+		b, berr := tx.e.nginx.build(ctx)
+		if berr != nil {
+			tx.e.log.WarnContext(ctx, "there is no nginx to bring back", "error", berr)
+			return nil
+		}
+		// What stands at the top of nginx.conf is enough.
+		s = &survey{obs: newObserver(tx.e.fs, tx.e.cache), build: b, pidFile: b.PIDFile, errorLog: b.ErrorLog}
+		if err := s.readMain(tx.e); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("find the nginx to bring back: %w", err)
+		}
+	}
+	tx.pidFile, tx.errorLog = s.pidFile, s.errorLog
+	return nil
 }
 
 func wholeSize(records []record) int64 {
@@ -155,8 +230,5 @@ func (e *Engine) dropQuietly(tx *transaction) error {
 	if err := tx.clean(); err != nil {
 		return err
 	}
-	if err := e.fs.Remove(tx.journal.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return e.fs.SyncDir(filepath.Dir(tx.journal.path))
+	return tx.journal.remove()
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -23,13 +25,25 @@ type transaction struct {
 	receipts map[string]json.RawMessage
 	intents  map[string]bool
 
-	dirty     string // the directory whose entries are not durable yet
-	tested    bool   // nginx accepted the new files, so by now anybody may have made it load them
+	begun     int      // path steps before this one may have changed something
+	ended     string   // the type of the record that ended it, if one did
+	skipped   []string // ids of steps that were left out
+	kept      []string // files with what somebody else wrote meanwhile
+	dirty     stage    // where changes are that are not durable yet
+	tested    bool     // nginx accepted the new files, so by now anybody may have made it load them
 	pidFile   string
 	errorLog  string
 	reloading reload
 	missing   map[string]bool // steps whose certificate could not be had
 	changed   bool            // something was done that can be seen
+}
+
+// A stage is a directory with the type of the resources that are being changed there.
+type stage struct{ dir, kind string }
+
+func stageOf(s plan.Step) stage {
+	kind, _, _ := strings.Cut(s.Address, ".")
+	return stage{filepath.Dir(s.Path), kind}
 }
 
 func (e *Engine) transactionOf(b begin) *transaction {
@@ -48,9 +62,8 @@ func (e *Engine) newTransaction(ctx context.Context, p *plan.Plan, s *survey) *t
 		l := loggedStep{Step: step}
 		l.Step.Diff = "" // what it replaced is in Before
 		if isPathStep(step) {
-			// A dot in front, and no .conf behind: no include pattern of nginx finds them.
-			hidden := filepath.Join(filepath.Dir(step.Path), fmt.Sprintf(".pm-%s-%d", id, i+1))
-			l.Before, l.After, l.Temp, l.Backup = logState(step.Before), step.After.String(), hidden+".new", hidden+".old"
+			l.Before, l.After = logState(step.Before), step.After.String()
+			l.Temp, l.Backup = tempName(id, i, step.Path), backupName(id, i, step.Path)
 		}
 		tx.begin.Steps = append(tx.begin.Steps, l)
 	}
@@ -120,9 +133,9 @@ func cmpErr(err, fallback error) error {
 
 // change does one path step. What is replaced stays beside its place under another name until the apply has ended, so
 // that taking it back needs no space on the disk.
-func (tx *transaction) change(step plan.Step, l loggedStep) error {
-	fsys, dir := tx.e.fs, filepath.Dir(step.Path)
-	if err := tx.barrier(dir); err != nil {
+func (tx *transaction) change(step plan.Step, i int) error {
+	fsys, l := tx.e.fs, tx.begin.Steps[i]
+	if err := tx.barrier(step); err != nil {
 		return err
 	}
 	now, err := readState(fsys, step.Path)
@@ -132,8 +145,8 @@ func (tx *transaction) change(step plan.Step, l loggedStep) error {
 	if !sameState(now, step.Before) {
 		return failf(StalePlan, nil, "%s was changed by somebody else meanwhile", step.Path).with("changed", []string{step.Path})
 	}
-	tx.dirty = dir
-	if step.Before.Exists && !step.Before.IsLink() {
+	tx.dirty, tx.begun = stageOf(step), i+1
+	if step.Before.Exists {
 		// Where hard links are refused, the journal's copy serves.
 		_ = fsys.Link(step.Path, l.Backup)
 	}
@@ -168,10 +181,11 @@ func (tx *transaction) put(path string, want *plan.State, temp string, replace b
 	}
 }
 
-// barrier makes the changes in the directory before durable ahead of changes in the next. So after a power cut, too, no
-// link leads to a file that is not there.
-func (tx *transaction) barrier(dir string) error {
-	if tx.dirty == "" || tx.dirty == dir {
+// barrier makes the changes before durable ahead of this one if they are in another directory, or of another type of
+// resource: of the changes to one directory that are not durable, a power cut may keep any and drop the others. So no
+// link ever leads to a file that is not there, and no route is enabled without what routes share.
+func (tx *transaction) barrier(next plan.Step) error {
+	if tx.dirty == stageOf(next) {
 		return nil
 	}
 	return tx.settle()
@@ -179,13 +193,13 @@ func (tx *transaction) barrier(dir string) error {
 
 // settle makes every change so far durable.
 func (tx *transaction) settle() error {
-	if tx.dirty == "" || tx.e.opts.NoSync {
+	if tx.dirty.dir == "" || tx.e.opts.NoSync {
 		return nil
 	}
-	if err := tx.e.fs.SyncDir(tx.dirty); err != nil {
+	if err := tx.e.fs.SyncDir(tx.dirty.dir); err != nil {
 		return err
 	}
-	tx.dirty = ""
+	tx.dirty = stage{}
 	return nil
 }
 
@@ -194,7 +208,7 @@ func (tx *transaction) commit(result string) error {
 	if err := tx.settle(); err != nil {
 		return err
 	}
-	return tx.journal.append(record{Type: "commit", At: tx.e.opts.Clock().UTC(), Result: result})
+	return tx.journal.append(record{Type: "commit", At: tx.e.opts.Clock().UTC(), Result: result, Skipped: tx.skipped})
 }
 
 // finish removes what the transaction left beside the files and puts the journal into the history. All of it can be
@@ -209,26 +223,37 @@ func (tx *transaction) finish() error {
 // clean removes what the transaction left beside the files, and closes the journal.
 func (tx *transaction) clean() error {
 	var errs []error
-	dirs := map[string]bool{}
 	for _, l := range tx.begin.Steps {
+		if l.Before == nil {
+			continue
+		}
 		for _, name := range []string{l.Temp, l.Backup} {
-			if name == "" {
-				continue
-			}
-			switch err := tx.e.fs.Remove(name); {
-			case err == nil:
-				dirs[filepath.Dir(name)] = true
-			case !errors.Is(err, fs.ErrNotExist):
+			if err := tx.e.fs.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)
 			}
 		}
 	}
-	for dir := range dirs {
-		if !tx.e.opts.NoSync {
-			errs = append(errs, tx.e.fs.SyncDir(dir))
+	// Also where nothing was left: a program that was killed may have removed it, and not have come to this.
+	return errors.Join(append(errs, tx.syncDirs(), tx.journal.close())...)
+}
+
+// syncDirs makes durable what all the directories of the transaction hold.
+func (tx *transaction) syncDirs() error {
+	if tx.e.opts.NoSync {
+		return nil
+	}
+	dirs := map[string]bool{}
+	for _, l := range tx.begin.Steps {
+		if l.Before != nil {
+			dirs[filepath.Dir(l.Step.Path)] = true
 		}
 	}
-	return errors.Join(append(errs, tx.journal.close())...)
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		if err := tx.e.fs.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // undo takes the steps back, in reverse. It goes by what is on the disk, so it may be repeated after a crash.
@@ -243,11 +268,11 @@ func (tx *transaction) undo(ctx context.Context) error {
 			errs = append(errs, tx.undoStep(ctx, l.Step))
 			continue
 		}
-		if i > progress[l.Step.Path] {
+		if i >= tx.begun || i > progress[l.Step.Path] {
 			continue
 		}
 		if foreign[l.Step.Path] {
-			if err := tx.keep(l.Step.Path); err != nil {
+			if err := tx.keep(l.Step.Path, i); err != nil {
 				return fmt.Errorf("put aside what somebody else wrote to %s: %w", l.Step.Path, err)
 			}
 			delete(foreign, l.Step.Path)
@@ -268,7 +293,7 @@ func (tx *transaction) progress() (last map[string]int, foreign map[string]bool,
 	last, foreign = map[string]int{}, map[string]bool{}
 	now := map[string]string{}
 	initial := map[string]bool{}
-	for i, l := range tx.begin.Steps {
+	for i, l := range tx.begin.Steps[:tx.begun] {
 		path := l.Step.Path
 		if l.Before == nil {
 			continue
@@ -299,7 +324,7 @@ func (tx *transaction) progress() (last map[string]int, foreign map[string]bool,
 // restore brings a path back to what it held before one step.
 func (tx *transaction) restore(l loggedStep) error {
 	fsys, path := tx.e.fs, l.Step.Path
-	if err := tx.barrier(filepath.Dir(path)); err != nil {
+	if err := tx.barrier(l.Step); err != nil {
 		return err
 	}
 	before := l.Before.state()
@@ -310,8 +335,8 @@ func (tx *transaction) restore(l loggedStep) error {
 	if sameState(now, before) {
 		return nil
 	}
-	tx.dirty = filepath.Dir(path)
-	if before.Exists && !before.IsLink() {
+	tx.dirty = stageOf(l.Step)
+	if before.Exists {
 		if kept, err := readState(fsys, l.Backup); err == nil && sameState(kept, before) {
 			return fsys.Rename(l.Backup, path)
 		}
@@ -332,27 +357,27 @@ func (tx *transaction) restore(l loggedStep) error {
 }
 
 // keep copies what somebody else wrote into the state directory before it is replaced.
-func (tx *transaction) keep(path string) error {
+func (tx *transaction) keep(path string, step int) error {
 	now, err := readState(tx.e.fs, path)
 	if err != nil || !now.Exists {
 		return err
 	}
 	dir := filepath.Join(tx.e.opts.StateDir, keptDir)
-	if err := mkdirAll(tx.e.fs, dir, 0o700); err != nil {
-		return err
-	}
-	name := filepath.Join(dir, tx.begin.ID+"-"+filepath.Base(path))
 	content := now.Content
 	if now.IsLink() {
 		content = []byte(now.Target)
 	}
-	err = tx.writeTemp(name, &plan.State{Exists: true, Mode: 0o600, Content: content, UID: -1, GID: -1}, &plan.State{})
-	if errors.Is(err, fs.ErrExist) {
-		return nil // kept by an earlier attempt
+	aside := &plan.State{Exists: true, Mode: 0o600, Content: content, UID: -1, GID: -1}
+	name := filepath.Join(dir, fmt.Sprintf("%s-%d-%s", tx.begin.ID, step+1, filepath.Base(path)))
+	err = tx.writeTemp(name, aside, &plan.State{})
+	// An attempt before this one may have left anything there: it stays, too.
+	for n := 2; errors.Is(err, fs.ErrExist); n++ {
+		err = tx.writeTemp(fmt.Sprintf("%s.%d", name, n), aside, &plan.State{})
 	}
 	if err != nil {
 		return err
 	}
+	tx.kept = append(tx.kept, name)
 	tx.e.log.Warn("somebody else changed a file meanwhile; what they wrote is kept", "path", path, "kept", name)
 	return tx.e.fs.SyncDir(dir)
 }

@@ -216,7 +216,7 @@ func (f *FS) Link(oldname, newname string) error {
 	if err != nil {
 		return fail("link", oldname, err)
 	}
-	if n.mode.IsDir() {
+	if n.mode.IsDir() || f.NoLinks {
 		return fail("link", oldname, syscall.EPERM)
 	}
 	dir, base, taken, err := f.parent(newname)

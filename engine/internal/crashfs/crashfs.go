@@ -22,7 +22,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -31,6 +30,8 @@ type FS struct {
 	// Before, if set, is called ahead of each call. An error makes the call fail with it and without any effect, but see
 	// [ErrShortWrite] and [ErrLie]. It must not call the file system, [FS.Clone] excepted.
 	Before func(Op) error
+	// NoLinks makes Link fail, as on a file system that has no hard links.
+	NoLinks bool
 
 	mu     sync.Mutex
 	inodes map[uint64]*inode
@@ -109,7 +110,7 @@ func newDir(perm fs.FileMode) *inode {
 
 // Clone returns a copy that shares nothing with f, and has no Before.
 func (f *FS) Clone() *FS {
-	c := &FS{inodes: make(map[uint64]*inode, len(f.inodes)), last: f.last, ticks: f.ticks}
+	c := &FS{inodes: make(map[uint64]*inode, len(f.inodes)), last: f.last, ticks: f.ticks, NoLinks: f.NoLinks}
 	copies := map[*entryChange]*entryChange{}
 	for ino, n := range f.inodes {
 		m := *n
@@ -292,20 +293,41 @@ func (f *FS) visit(dir string, n *inode, see func(name string, n *inode)) {
 	}
 }
 
-// Fingerprint returns a hash of everything that programs see. Names of one file count as such.
+// Fingerprint returns a hash of both images and of what is between them. Names of one file count as such.
 func (f *FS) Fingerprint() [32]byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var lines []string
-	first := map[*inode]string{}
-	f.visit("/", f.inodes[rootInode], func(name string, n *inode) {
-		if old, ok := first[n]; !ok || name < old {
-			first[n] = name
+	h := sha256.New()
+	ids := map[uint64]int{}
+	var visit func(n *inode)
+	id := func(ino uint64) int {
+		if ino == 0 {
+			return 0
 		}
-	})
-	f.visit("/", f.inodes[rootInode], func(name string, n *inode) {
-		lines = append(lines, fmt.Sprintf("%s %s %v %d:%d %s%x", name, first[n], n.mode, n.uid, n.gid, n.target, n.data))
-	})
-	slices.Sort(lines)
-	return sha256.Sum256([]byte(strings.Join(lines, "\n")))
+		if _, seen := ids[ino]; !seen {
+			ids[ino] = len(ids) + 1
+			visit(f.inodes[ino])
+		}
+		return ids[ino]
+	}
+	visit = func(n *inode) {
+		fmt.Fprintf(h, "%v %d:%d %s %d %t", n.mode, n.uid, n.gid, n.target, len(n.data), n.dirty)
+		h.Write(n.data)
+		if n.dirty {
+			fmt.Fprintf(h, "was %d:%d %d", n.synced.uid, n.synced.gid, len(n.synced.data))
+			h.Write(n.synced.data)
+		}
+		changes := make([]map[string]uint64, 0, len(n.pending)+2)
+		changes = append(changes, n.durable)
+		for _, c := range n.pending {
+			changes = append(changes, c.set)
+		}
+		for _, set := range append(changes, n.entries) {
+			for _, name := range slices.Sorted(maps.Keys(set)) {
+				fmt.Fprintf(h, " %s=%d", name, id(set[name]))
+			}
+		}
+	}
+	id(rootInode)
+	return [32]byte(h.Sum(nil))
 }
