@@ -3,6 +3,7 @@ package facade
 import (
 	"context"
 	"crypto/rsa"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -51,7 +52,12 @@ func (s *Server) identify(r *http.Request) (label string, ok bool) {
 
 // identifyJWT accepts a token that the Registry has signed.
 func (s *Server) identifyJWT(ctx context.Context, token string) (label string, ok bool) {
-	subject, err := verifyJWT(token, s.opts.Clock(), func() (*rsa.PublicKey, error) { return s.keys.get(ctx) })
+	key := func() (*rsa.PublicKey, error) { return s.keys.get(ctx) }
+	subject, err := verifyJWT(token, s.opts.Clock(), key)
+	if errors.Is(err, errSignature) {
+		s.keys.expire()
+		subject, err = verifyJWT(token, s.opts.Clock(), key)
+	}
 	if err != nil {
 		s.log.WarnContext(ctx, "token refused", "result", "refused", "error", err)
 		return "", false

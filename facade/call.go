@@ -77,11 +77,8 @@ func (s *Server) tell(r *http.Request, c *call, took time.Duration) {
 	s.traffic.count(c.status, took)
 	s.metrics.request(r.Method, c.endpoint, c.status, took)
 	level := slog.LevelInfo
-	switch {
-	case c.status >= 500:
+	if c.status >= 500 {
 		level = slog.LevelError
-	case c.endpoint == "GET /health" || c.endpoint == "GET /metrics":
-		level = slog.LevelDebug // asked for every few seconds, all day
 	}
 	attrs := []any{
 		"droplet_name", c.droplet, "domain", c.domain, "result", strings.ToLower(http.StatusText(c.status)),

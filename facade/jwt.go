@@ -71,6 +71,9 @@ func decodeSegment(s string, v any) error {
 	return nil
 }
 
+// errSignature is of a token that another key has signed, be it a stranger's or the Registry's own new one.
+var errSignature = errors.New("the JWT's signature is not the Registry's")
+
 func checkSignature(parts []string, key func() (*rsa.PublicKey, error)) error {
 	signature, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
 	if err != nil {
@@ -82,7 +85,7 @@ func checkSignature(parts []string, key func() (*rsa.PublicKey, error)) error {
 	}
 	hash := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
 	if rsa.VerifyPKCS1v15(public, crypto.SHA256, hash[:], signature) != nil {
-		return errors.New("the JWT's signature is not the Registry's")
+		return errSignature
 	}
 	return nil
 }
@@ -122,6 +125,16 @@ func (k *publicKey) get(ctx context.Context) (*rsa.PublicKey, error) {
 	}
 	k.err = err // the key that is known stays good: a Registry that is down must not lock everybody out
 	return k.known, k.unknown()
+}
+
+// expire has the key fetched anew when it is next asked for: the Registry may have a new one. Strangers' tokens can't make
+// that happen more often than keyRetry allows.
+func (k *publicKey) expire() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.now().Sub(k.fetched) >= keyRetry {
+		k.fetched = time.Time{}
+	}
 }
 
 func (k *publicKey) unknown() error {

@@ -110,7 +110,7 @@ func (s *Server) showMetrics() http.Handler {
 		var b bytes.Buffer
 		x := exposition{&b}
 		s.metrics.write(x)
-		s.writeHost(x, s.probe.seen())
+		s.writeHost(x, s.probe.fresh())
 		s.writeRoutes(x, routes)
 		x.family("proxy_manager_certificate_expiry_timestamp_seconds", "gauge", "When a certificate ends, in Unix time.")
 		for _, c := range certificates {

@@ -2,7 +2,6 @@ package facade
 
 import (
 	"context"
-	"os"
 	"sync"
 	"time"
 
@@ -27,6 +26,8 @@ type sighting struct {
 	ConfigError error // of nginx -t; nil if it is content
 	Certbot     engine.CertbotStatus
 	Interrupted bool // an apply was interrupted, and waits for recovery
+	// BadCertificates counts those that have expired, or that nginx was seen not to have loaded.
+	BadCertificates int
 }
 
 // The three states of health.
@@ -40,9 +41,11 @@ const (
 // certbot only certificates suffer.
 func (s sighting) status() string {
 	switch {
+	case s.At.IsZero():
+		return degraded // not known yet: the server has only just been started
 	case !s.Nginx.Present || !s.Nginx.Running || s.ConfigError != nil:
 		return unhealthy
-	case !s.Certbot.Present || s.Interrupted:
+	case !s.Certbot.Present || s.Interrupted || s.BadCertificates > 0:
 		return degraded
 	default:
 		return healthy
@@ -55,6 +58,10 @@ const (
 	probeFresh = 2 * time.Second
 	// probePatience is how long an answer waits for a fresh one. A thousand routes take nginx 0.1 to 0.2 s to test.
 	probePatience = 700 * time.Millisecond
+	// firstGlance keeps GET /health within its 100 ms also when the server has only just been started; firstPatience is for
+	// answers that have more time.
+	firstGlance   = 50 * time.Millisecond
+	firstPatience = 15 * time.Second
 )
 
 func newProbe(eng *engine.Engine, now func() time.Time) *probe {
@@ -96,48 +103,62 @@ func (p *probe) look() <-chan struct{} {
 }
 
 func (p *probe) sight(ctx context.Context) sighting {
-	s := sighting{Nginx: p.eng.Nginx(ctx), Certbot: p.eng.Certbot(ctx)}
-	if !s.Certbot.Present {
-		info, err := os.Stat(p.eng.Options().CertbotBin)
-		s.Certbot.Present = err == nil && info.Mode()&0o111 != 0
-	}
-	if s.Nginx.Present {
+	var s sighting
+	var certbot sync.WaitGroup
+	certbot.Go(func() { s.Certbot = p.eng.Certbot(ctx) }) // Python takes its time to start
+	if s.Nginx = p.eng.Nginx(ctx); s.Nginx.Present {
 		s.ConfigError = p.eng.TestConfig(ctx)
 	}
+	certbot.Wait()
 	s.Interrupted, _ = p.eng.Interrupted()
+	certificates, _ := p.eng.Certificates(ctx)
+	for _, c := range certificates {
+		if c.Exists() && (c.Stale() || p.now().After(c.NotAfter)) {
+			s.BadCertificates++
+		}
+	}
 	s.At = p.now()
 	return s
 }
 
-// seen returns the last sighting, and has a new one taken if it is no longer fresh. It waits for the very first only.
+// seen returns the last sighting at once, and has a new one taken if it is no longer fresh.
 func (p *probe) seen() sighting {
-	p.mu.Lock()
-	last := p.last
-	p.mu.Unlock()
-	if last.At.IsZero() {
-		return p.fresh()
-	}
-	if p.now().Sub(last.At) > probeFresh {
+	last := p.latest()
+	switch {
+	case last.At.IsZero():
+		return p.await(firstGlance)
+	case p.now().Sub(last.At) > probeFresh:
 		p.look()
 	}
 	return last
 }
 
-// fresh returns a sighting that is fresh, if one can be had in short time.
+// fresh returns a sighting that is fresh, if one can be had in short time. Before the very first there is nothing else to
+// tell, so that one is waited for.
 func (p *probe) fresh() sighting {
-	p.mu.Lock()
-	last := p.last
-	p.mu.Unlock()
-	if !last.At.IsZero() && p.now().Sub(last.At) <= probeFresh {
-		return last
+	last := p.latest()
+	switch {
+	case last.At.IsZero():
+		return p.await(firstPatience)
+	case p.now().Sub(last.At) > probeFresh:
+		return p.await(probePatience)
 	}
-	patience := time.NewTimer(probePatience)
-	defer patience.Stop()
-	select {
-	case <-p.look():
-	case <-patience.C:
-	}
+	return last
+}
+
+func (p *probe) latest() sighting {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.last
+}
+
+// await has a look taken and waits for it, but no longer than that.
+func (p *probe) await(patience time.Duration) sighting {
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	select {
+	case <-p.look():
+	case <-t.C:
+	}
+	return p.latest()
 }

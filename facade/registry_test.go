@@ -130,7 +130,9 @@ func TestAHostileRegistryIsUnavailableAndNoMore(t *testing.T) {
 	}
 	begin := time.Now()
 	for name, a := range map[string]http.HandlerFunc{
-		"a redirect":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://169.254.169.254/", 302) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
+		},
 		"500":            func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) },
 		"5 MB":           text("[" + strings.Repeat(" ", 5<<20) + "]"),
 		"deep":           text(strings.Repeat("[", 100_000)),

@@ -1,0 +1,108 @@
+package facade_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"context"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade"
+	"github.com/matryer/is"
+)
+
+func TestHealthSaysWhatIsMissing(t *testing.T) {
+	is := is.New(t)
+	c := start(t, setup{})
+	r := c.do("GET", "/proxy-manager/health", "")
+	is.Equal(r.status, 200)
+	m := r.json(t)
+	is.Equal(m["status"], "healthy")
+	nginx := m["nginx"].(map[string]any)
+	is.Equal(nginx["present"], true)
+	is.Equal(nginx["config_test_ok"], true)
+	is.True(nginx["version"] != "")
+	is.Equal(c.do("GET", "/health", "").json(t)["status"], "healthy")
+
+	is.NoErr(c.lab.StopNginx())
+	r = c.eventually("/proxy-manager/health", 503) // what was seen is believed for two seconds
+	is.Equal(r.status, 503)
+	is.Equal(r.json(t)["status"], "unhealthy")
+	r = c.do("GET", "/health", "")
+	is.Equal(r.status, 200)
+	is.Equal(r.json(t)["status"], "unhealthy")
+	is.Equal(c.do("GET", "/state", "").json(t)["status"], "error")
+	is.True(strings.Contains(c.do("GET", "/dependencies", "").body, `"missing":["nginx"`))
+	r = c.do("PUT", "/proxies/alpha", routeBody("alpha", c.lab.Upstream("alpha").Port(), ""))
+	is.Equal(r.code(t), "NGINX_BROKEN")
+	is.Equal(c.do("GET", "/proxies", "").status, 200)
+}
+
+func TestTheServerAnswersWhereNothingIsInstalled(t *testing.T) {
+	is := is.New(t)
+	c := start(t, setup{engine: func(o *engine.Options) { o.NginxBin, o.CertbotBin = "/nowhere/nginx", "/nowhere/certbot" }})
+	r := c.do("GET", "/proxy-manager/health", "")
+	is.Equal(r.status, 503)
+	m := r.json(t)
+	is.Equal(m["nginx"].(map[string]any)["present"], false)
+	is.Equal(m["nginx"].(map[string]any)["config_test_ok"], false)
+	is.Equal(m["ssl"].(map[string]any)["certbot_present"], false)
+	is.Equal(c.do("PUT", "/proxies/alpha", routeBody("alpha", 1, "")).code(t), "NGINX_BROKEN")
+
+	c = start(t, setup{engine: func(o *engine.Options) { o.CertbotBin = "/nowhere/certbot" }})
+	r = c.do("GET", "/proxy-manager/health", "")
+	is.Equal(r.status, 200)
+	is.Equal(r.json(t)["status"], "degraded")
+}
+
+func TestTheStateCountsRealRequests(t *testing.T) {
+	is := is.New(t)
+	c := start(t, setup{})
+	for range 5 {
+		c.do("GET", "/proxies", "")
+	}
+	m := c.do("GET", "/state", "").json(t)
+	is.Equal(m["requests_total"], 5.0)
+	is.Equal(m["errors_last_hour"], 0.0)
+	is.Equal(m["metrics"].(map[string]any)["requests_per_minute"], 5.0)
+	c.do("GET", "/proxy-manager/sync-from-registry", "") // 503
+	m = c.do("GET", "/proxy-manager/state", "").json(t)
+	is.Equal(m["errors_last_hour"], 1.0)
+	is.True(m["metrics"].(map[string]any)["error_rate_percent"].(float64) > 10)
+	is.True(m["metrics"].(map[string]any)["average_response_time_ms"].(float64) > 0)
+}
+
+func TestTheOrchestratorIsToldAndNotWaitedFor(t *testing.T) {
+	is := is.New(t)
+	told := make(chan string, 10)
+	orchestrator := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { told <- r.URL.Path }))
+	defer orchestrator.Close()
+	c := start(t, setup{facade: func(o *facade.Options) { o.OrchestratorURL = orchestrator.URL }})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); c.api.Run(ctx) }()
+	select {
+	case path := <-told:
+		is.Equal(path, "/register")
+	case <-time.After(5 * time.Second):
+		t.Fatal("nobody was told")
+	}
+	cancel()
+	<-ended
+}
+
+// eventually asks until the status is that, and no longer than some seconds.
+func (c *client) eventually(path string, status int) reply {
+	c.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		r := c.do("GET", path, "")
+		if r.status == status || time.Now().After(deadline) {
+			return r
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
