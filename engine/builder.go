@@ -10,7 +10,9 @@ import (
 // A Builder collects the steps that bring one [Resource] about. The engine numbers them and undoes those that change a
 // file or a link by itself.
 type Builder struct {
-	obs     *Observer
+	obs *Observer
+	// planned is what the paths hold that earlier resources of the same plan write.
+	planned map[string]*plan.State
 	address string
 	change  plan.Change
 	steps   []plan.Step
@@ -23,36 +25,36 @@ func (b *Builder) Change(action plan.Action, reason string) {
 
 // WriteFile adds the step, if one is needed, after which the file holds content with these permission bits.
 func (b *Builder) WriteFile(path string, content []byte, perm fs.FileMode) error {
-	before, err := b.obs.State(path)
-	if err != nil {
-		return err
-	}
-	if after := plan.File(content, perm); !sameState(before, after) {
-		b.steps = append(b.steps, pathStep(b.address, path, before, after))
-	}
-	return nil
+	return b.path(path, plan.File(content, perm))
 }
 
 // Symlink adds the step, if one is needed, after which path is a symbolic link to target.
 func (b *Builder) Symlink(target, path string) error {
-	before, err := b.obs.State(path)
-	if err != nil {
-		return err
-	}
-	if after := plan.Link(target); !sameState(before, after) {
-		b.steps = append(b.steps, pathStep(b.address, path, before, after))
-	}
-	return nil
+	return b.path(path, plan.Link(target))
 }
 
 // Remove adds the step, if one is needed, after which there is nothing at path.
 func (b *Builder) Remove(path string) error {
-	before, err := b.obs.State(path)
+	return b.path(path, &plan.State{})
+}
+
+// State returns what a path will hold when it is this resource's turn: what is there now, or what a resource before it
+// in the same plan makes of it.
+func (b *Builder) State(path string) (*plan.State, error) {
+	if s, ok := b.planned[path]; ok {
+		return s, nil
+	}
+	return b.obs.State(path)
+}
+
+func (b *Builder) path(path string, after *plan.State) error {
+	before, err := b.State(path)
 	if err != nil {
 		return err
 	}
-	if before.Exists {
-		b.steps = append(b.steps, pathStep(b.address, path, before, &plan.State{}))
+	if !sameState(before, after) {
+		b.steps = append(b.steps, pathStep(b.address, path, before, after))
+		b.planned[path] = after
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // An Entry is one apply of the past.
@@ -127,10 +128,31 @@ func (pl *planner) planRollback(id string) error {
 		return failf(StalePlan, nil, "apply %s can't be rolled back, since what it wrote has changed: %v; roll back what came after it first, or write the routes anew", id, changed).with("changed", changed)
 	}
 	pl.own = rollbackSteps(begin, now)
+	if err := pl.checkRestorable(id); err != nil {
+		return err
+	}
 	for _, c := range begin.Changes {
 		pl.changes = append(pl.changes, reversed(c, id))
 	}
 	pl.reload = len(pl.own) > 0
+	return nil
+}
+
+// checkRestorable refuses to bring back a file that names a certificate which is gone: nginx could not start with it.
+func (pl *planner) checkRestorable(id string) error {
+	for _, step := range pl.own {
+		if !step.After.Exists || step.After.IsLink() {
+			continue
+		}
+		m, err := resources.ParseManaged(step.After.Content)
+		if err != nil || m.Certificate == nil {
+			continue
+		}
+		if _, err := pl.s.obs.ReadFile(m.Certificate.Fullchain); errors.Is(err, fs.ErrNotExist) {
+			return failf(StalePlan, nil, "apply %s can't be rolled back as it was, since the certificate of %s has been deleted meanwhile: put the route again, and run 'proxy-manager ssl %s'", id, m.Route.Address(), m.Name).
+				with("changed", []string{m.Certificate.Fullchain})
+		}
+	}
 	return nil
 }
 

@@ -395,11 +395,12 @@ func (pl *planner) checkUpstream(r resources.Route) error {
 
 // planOwn lets the caller's own resources plan themselves.
 func (pl *planner) planOwn(ctx context.Context) error {
+	planned := map[string]*plan.State{}
 	for _, r := range pl.req.Resources {
 		if !pl.targeted(r.Address()) {
 			continue
 		}
-		b := &Builder{obs: pl.s.obs, address: r.Address(), change: plan.Change{Address: r.Address()}}
+		b := &Builder{obs: pl.s.obs, planned: planned, address: r.Address(), change: plan.Change{Address: r.Address()}}
 		if err := r.Plan(ctx, pl.s.obs, b); err != nil {
 			return fmt.Errorf("plan %s: %w", r.Address(), err)
 		}

@@ -77,7 +77,8 @@ func Delete(names ...string) Request {
 func Destroy() Request { return Request{Operation: "destroy"} }
 
 // A Resource is a thing of your own that the engine plans and applies together with its routes, with the same diff,
-// undo and crash recovery.
+// undo and crash recovery. The engine keeps no list of them: one that is no longer in a request stays as it is, so a
+// resource that should go says so by itself.
 type Resource interface {
 	// Address names it by type and name, such as "dns_record.www". The type is the decoder's name, see [Options].
 	Address() string

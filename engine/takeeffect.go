@@ -151,6 +151,9 @@ func (tx *transaction) reload(ctx context.Context) error {
 // verify returns once the new configuration, and only that, answers.
 func (tx *transaction) verify(ctx context.Context, step plan.Step) error {
 	if err := tx.reloading.wait(ctx); err != nil {
+		if ctx.Err() != nil {
+			return failf(Internal, err, "stopped while nginx was loading its configuration")
+		}
 		return failf(NginxReloadFailed, err, "nginx did not take the new configuration up").with("nginx_output", err.Error())
 	}
 	if err := tx.verifyServed(ctx, step); err != nil {
