@@ -294,25 +294,26 @@ func (pl *planner) isCertificate(address string) bool {
 }
 
 // planHTTPS obtains a route's certificate and then writes the route that uses it.
-func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec *certificateSpec) error {
+func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec *certificateSpec) (rewritten bool, err error) {
 	l, err := pl.lineage(spec.Lineage)
 	if err != nil {
-		return err
+		return false, err
 	}
 	text, err := r.Render(pl.s.settings, &l.files)
 	if err != nil {
-		return invalid(err)
+		return false, invalid(err)
 	}
 	want, listed, err := pl.certificateFor(r)
 	if err != nil {
-		return err
+		return false, err
 	}
 	o := pl.obtaining(l, *spec, pl.whyObtain(l, want, listed, r))
 	if file := plan.File(text, 0o644); !sameState(first, file) {
 		o.use = append(o.use, pathStep(r.Address(), t.path, first, file))
+		rewritten = true
 	}
 	o.shows = append(o.shows, handshake{ServerName: r.Domain(), Fullchain: l.files.Fullchain})
-	return nil
+	return rewritten, nil
 }
 
 // obtaining plans to obtain a certificate, once.

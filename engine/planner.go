@@ -289,11 +289,13 @@ func (pl *planner) planRoute(r resources.Route) error {
 	file := plan.File(text, 0o644)
 	pl.planSite(&pl.routes, r.Address(), t, file, r.Enabled())
 	if later != nil {
-		if err := pl.planHTTPS(r, t, file, later); err != nil {
+		rewritten, err := pl.planHTTPS(r, t, file, later)
+		if err != nil {
 			return err
 		}
-		if change.Action == plan.Unchanged {
-			change.Action, change.Reason = plan.Update, "waits for its certificate"
+		// A certificate that is only renewed changes nothing about its route.
+		if change.Action == plan.Unchanged && rewritten {
+			change.Action, change.Reason = plan.Update, "goes to HTTPS once it has its certificate"
 		}
 	}
 	pl.changes = append(pl.changes, change.Change)
