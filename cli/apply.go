@@ -107,7 +107,7 @@ func (p *program) planAndExecute(c *cli.Context, e *engine.Engine, req engine.Re
 // plan has to be made from what is there afterwards.
 func (p *program) writer(c *cli.Context) (*engine.Engine, error) {
 	if c.Bool(optDryRun) {
-		return p.reader(c)
+		return p.engine(c) // the plan itself warns of an interrupted apply
 	}
 	e, err := p.engine(c)
 	if err != nil {

@@ -43,7 +43,7 @@ func (p *program) plan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := p.reader(c)
+	e, err := p.engine(c) // the plan itself warns of an interrupted apply
 	if err != nil {
 		return err
 	}

@@ -169,13 +169,12 @@ func (pl *planner) fittingLineage(domains []string, own *lineage) (*lineage, err
 }
 
 func (pl *planner) indexLineages() error {
-	all, err := pl.e.lineages(pl.s.obs, "")
+	all, err := pl.lineages("")
 	if err != nil {
 		return err
 	}
 	pl.certs.byDomain = map[string][]*lineage{}
 	for _, l := range all {
-		pl.certs.known[l.name] = l
 		if l.leaf == nil {
 			continue
 		}
@@ -280,6 +279,46 @@ func (pl *planner) lineage(name string) (*lineage, error) {
 	return l, err
 }
 
+// lineages looks up all certificates under names with a prefix.
+func (pl *planner) lineages(prefix string) ([]*lineage, error) {
+	names, err := pl.e.lineageNames(pl.s.obs, prefix)
+	if err != nil {
+		return nil, err
+	}
+	if err := pl.look(names); err != nil {
+		return nil, err
+	}
+	list := make([]*lineage, len(names))
+	for i, name := range names {
+		list[i] = pl.certs.known[name]
+	}
+	return list, nil
+}
+
+// look looks up those certificates that were not looked at yet.
+func (pl *planner) look(names []string) error {
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return pl.certs.known[name] != nil })
+	list, err := pl.e.lineages(pl.s.obs, names)
+	if err != nil {
+		return err
+	}
+	for _, l := range list {
+		pl.certs.known[l.name] = l
+	}
+	return nil
+}
+
+// lookAtCertificates looks up what the wanted routes will need, all at once: one after the other, a thousand take long.
+func (pl *planner) lookAtCertificates() error {
+	var names []string
+	for name, r := range pl.wanted {
+		if r.EnableSSL() && r.Enabled() {
+			names = append(names, resources.FilePrefix+name)
+		}
+	}
+	return pl.look(names)
+}
+
 // isCertificate reports whether an address is that of a certificate of the program's own, or of a route's.
 func (pl *planner) isCertificate(address string) bool {
 	name, ok := strings.CutPrefix(address, "certificate.")
@@ -293,7 +332,7 @@ func (pl *planner) isCertificate(address string) bool {
 	return err == nil && l.managed
 }
 
-// planHTTPS obtains a route's certificate and then writes the route that uses it.
+// planHTTPS obtains a route's certificate and then writes the route that uses it, where that is another text: rewritten.
 func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec *certificateSpec) (rewritten bool, err error) {
 	l, err := pl.lineage(spec.Lineage)
 	if err != nil {
@@ -427,7 +466,7 @@ func (pl *planner) planUnused() error {
 
 func (pl *planner) unusedCandidates() ([]*lineage, error) {
 	if !pl.req.KeepUnlisted {
-		return pl.e.lineages(pl.s.obs, resources.FilePrefix)
+		return pl.lineages(resources.FilePrefix)
 	}
 	var list []*lineage
 	for _, name := range slices.Sorted(maps.Keys(pl.doomed)) {
