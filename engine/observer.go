@@ -21,10 +21,11 @@ type Observer struct {
 
 	mu   sync.Mutex
 	seen map[string]string
+	dirs map[string][]string // what ReadDir has found: one pass sees one listing, and reads it once
 }
 
 func newObserver(fsys FS, cache *stateCache) *Observer {
-	return &Observer{fs: fsys, cache: cache, seen: map[string]string{}}
+	return &Observer{fs: fsys, cache: cache, seen: map[string]string{}, dirs: map[string][]string{}}
 }
 
 // State returns what is at a path, without following a link there. Nothing there is no error.
@@ -52,8 +53,14 @@ func (o *Observer) ReadFile(path string) ([]byte, error) {
 }
 
 // ReadDir returns the names in a directory that matter to nginx, in order: those that do not begin with a dot.
-// A directory that is not there is empty.
+// A directory that is not there is empty. The caller must not change the slice.
 func (o *Observer) ReadDir(path string) ([]string, error) {
+	o.mu.Lock()
+	names, known := o.dirs[path]
+	o.mu.Unlock()
+	if known {
+		return names, nil
+	}
 	entries, err := o.fs.ReadDir(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		o.note(path, "absent")
@@ -62,7 +69,7 @@ func (o *Observer) ReadDir(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, 0, len(entries))
+	names = make([]string, 0, len(entries))
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), ".") {
 			names = append(names, e.Name())
@@ -70,6 +77,9 @@ func (o *Observer) ReadDir(path string) ([]string, error) {
 	}
 	slices.Sort(names)
 	o.note(path, "directory sha256:"+plan.Hash([]byte(strings.Join(names, "\n"))))
+	o.mu.Lock()
+	o.dirs[path] = names
+	o.mu.Unlock()
 	return names, nil
 }
 

@@ -108,10 +108,8 @@ func (pl *planner) run(ctx context.Context) error {
 			pl.planDeletion(pl.s.sites[name])
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(pl.wanted)) {
-		if err := pl.planRoute(pl.wanted[name]); err != nil {
-			return err
-		}
+	if err := pl.planRoutes(); err != nil {
+		return err
 	}
 	if err := pl.planShared(); err != nil {
 		return err
@@ -260,37 +258,22 @@ func (s *sitesSteps) drop(address string, t *site) {
 }
 
 // planRoute makes a route's file and link what they have to be.
-func (pl *planner) planRoute(r resources.Route) error {
-	t := pl.s.sites[r.Name()]
-	if t == nil {
-		t = pl.e.newSite(r.Name())
-	}
-	if t.file.Exists && !t.ours {
-		return unmanaged(t.path)
-	}
-	if t.linkState.Exists && !t.enabled {
-		return unmanaged(t.link)
-	}
-	if err := pl.checkUpstream(r); err != nil {
-		return err
-	}
-	now, later, err := pl.certificateOf(r)
-	if err != nil {
-		return err
-	}
-	text, err := r.Render(pl.s.settings, now)
-	if err != nil {
-		return invalid(err)
-	}
+func (pl *planner) planRoute(rendered *rendering) error {
+	r, t, now := rendered.route, rendered.site, rendered.now
 	if now != nil && (t.managed.Certificate == nil || *t.managed.Certificate != *now) {
 		pl.certs.shows = append(pl.certs.shows, handshake{ServerName: r.Domain(), Fullchain: now.Fullchain})
 	}
-	change := pl.routeChange(t, r, now, plan.File(text, 0o644))
-	file := plan.File(text, 0o644)
+	file := plan.File(rendered.text, 0o644)
+	change := pl.routeChange(t, r, now, file)
 	pl.planSite(&pl.routes, r.Address(), t, file, r.Enabled())
+<<<<<<< Updated upstream
 	if later != nil {
 		rewritten, err := pl.planHTTPS(r, t, file, later)
 		if err != nil {
+=======
+	if rendered.later != nil {
+		if err := pl.planHTTPS(r, t, file, rendered.later); err != nil {
+>>>>>>> Stashed changes
 			return err
 		}
 		// A certificate that is only renewed changes nothing about its route.
