@@ -10,22 +10,40 @@ import (
 	"strings"
 )
 
-// A Recovery is what was found of an apply that had been interrupted, and what became of it.
+// A Recovery is what was found in disorder, and what became of it.
 type Recovery struct {
-	ID        string `json:"id"`
-	Operation string `json:"operation"`
+	// ID names the apply that had been interrupted; empty if none had.
+	ID        string `json:"id,omitempty"`
+	Operation string `json:"operation,omitempty"`
 	// RolledBack: the host is as it was before the apply. Otherwise the apply had been finished, and is kept.
 	RolledBack bool `json:"rolled_back"`
 	// Kept are files with what somebody else had written meanwhile to what was undone.
 	Kept []string `json:"kept,omitempty"`
+	// Isolated are the routes that were disabled, because nginx could not start with them.
+	Isolated []Isolation `json:"isolated,omitempty"`
+	// NginxError is what nginx refuses its configuration for, if it still does. It is not the program's to mend.
+	NginxError string `json:"nginx_error,omitempty"`
 }
 
-// Recover brings the host to exactly what it was before, or after, an apply that was interrupted. Every method that
-// writes does so first by itself. It returns nil where there is nothing to recover.
+// Recover brings the host to exactly what it was before, or after, an apply that was interrupted, which every method that
+// writes does first by itself. Then, if nginx can't start because of a route of the program's own, it disables that route
+// alone and keeps its file. It returns nil where there is nothing to recover.
 func (e *Engine) Recover(ctx context.Context) (*Recovery, error) {
 	var found *Recovery
 	err := e.locked(ctx, "recover", func(ctx context.Context) (err error) {
-		found, err = e.recoverLocked(ctx)
+		if found, err = e.recoverLocked(ctx); err != nil {
+			return err
+		}
+		isolated, complaint, err := e.isolate(ctx)
+		if len(isolated) > 0 {
+			e.reloadIsolated(ctx)
+		}
+		if found == nil && (len(isolated) > 0 || complaint != "") {
+			found = &Recovery{}
+		}
+		if found != nil {
+			found.Isolated, found.NginxError = isolated, complaint
+		}
 		return err
 	})
 	return found, err
@@ -153,11 +171,26 @@ func (e *Engine) recoverTransaction(ctx context.Context, tx *transaction) (*Reco
 	return found, nil
 }
 
+// String tells people about it, one sentence a line.
 func (r *Recovery) String() string {
-	if r.RolledBack {
-		return fmt.Sprintf("apply %s (%s) was interrupted: everything it had done was undone", r.ID, r.Operation)
+	var lines []string
+	switch {
+	case r.ID == "":
+	case r.RolledBack:
+		lines = append(lines, fmt.Sprintf("apply %s (%s) was interrupted: everything it had done was undone", r.ID, r.Operation))
+	default:
+		lines = append(lines, fmt.Sprintf("apply %s (%s) was finished, but not put away: it is kept", r.ID, r.Operation))
 	}
-	return fmt.Sprintf("apply %s (%s) was finished, but not put away: it is kept", r.ID, r.Operation)
+	for _, name := range r.Kept {
+		lines = append(lines, fmt.Sprintf("what somebody else had written meanwhile is kept in %s", name))
+	}
+	for _, i := range r.Isolated {
+		lines = append(lines, fmt.Sprintf("route.%s was disabled, and its file %s kept, since nginx can't start with it: %s", i.Route, i.File, i.Reason))
+	}
+	if r.NginxError != "" {
+		lines = append(lines, fmt.Sprintf("nginx refuses its configuration, and not because of a route of this program's: %s", r.NginxError))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // resume makes a transaction of its journal.
