@@ -12,9 +12,6 @@ import (
 func (pl *planner) checkConflicts() error {
 	owner := map[string]string{} // domain to the address of the route or the file of the site
 	for _, s := range pl.s.foreign {
-		if pl.req.Adopt != nil && s.File == pl.req.Adopt.File {
-			continue
-		}
 		for _, name := range s.ServerNames {
 			if name != "" && name != "_" {
 				owner[name] = fmt.Sprintf("%s:%d", s.File, s.Line)

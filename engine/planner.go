@@ -71,6 +71,7 @@ type planner struct {
 	shared    sitesSteps
 	routes    sitesSteps
 	gone      sitesSteps // shared files that no route needs any more
+	adopted   *adoption  // the site that becomes a route, if one does
 	certs     certificates
 	obtain    []*obtaining
 	deletions []plan.Step // of certificates, once nothing names them
@@ -97,6 +98,9 @@ func (pl *planner) run(ctx context.Context) error {
 	if pl.req.Rollback != "" {
 		return pl.planRollback(pl.req.Rollback)
 	}
+	if err := pl.planAdoption(); err != nil {
+		return err
+	}
 	if err := pl.resolve(); err != nil {
 		return err
 	}
@@ -109,6 +113,9 @@ func (pl *planner) run(ctx context.Context) error {
 		}
 	}
 	if err := pl.planRoutes(); err != nil {
+		return err
+	}
+	if err := pl.finishAdoption(); err != nil {
 		return err
 	}
 	if err := pl.planShared(); err != nil {
@@ -178,6 +185,9 @@ func (pl *planner) resolve() error {
 		if pl.targeted(r.Address()) {
 			pl.wanted[r.Name()] = r
 		}
+	}
+	if pl.adopted != nil {
+		pl.wanted[pl.adopted.route.Name()] = pl.adopted.route
 	}
 	if err := pl.wantCertified(); err != nil {
 		return err
