@@ -276,14 +276,9 @@ func (pl *planner) planRoute(rendered *rendering) error {
 	file := plan.File(rendered.text, 0o644)
 	change := pl.routeChange(t, r, now, file)
 	pl.planSite(&pl.routes, r.Address(), t, file, r.Enabled())
-<<<<<<< Updated upstream
-	if later != nil {
-		rewritten, err := pl.planHTTPS(r, t, file, later)
-		if err != nil {
-=======
 	if rendered.later != nil {
-		if err := pl.planHTTPS(r, t, file, rendered.later); err != nil {
->>>>>>> Stashed changes
+		rewritten, err := pl.planHTTPS(r, t, file, rendered.later)
+		if err != nil {
 			return err
 		}
 		// A certificate that is only renewed changes nothing about its route.
