@@ -85,8 +85,8 @@ func usesWebroot(conf []byte, webroot string) bool {
 	return uses
 }
 
-// lineages looks up the certificates that certbot keeps under names with a prefix, by name.
-func (e *Engine) lineages(o *Observer, prefix string) ([]*lineage, error) {
+// lineageNames lists the certificates that certbot keeps under names with a prefix, in order.
+func (e *Engine) lineageNames(o *Observer, prefix string) ([]string, error) {
 	var names []string
 	for _, dir := range []string{liveDir, renewalDir} {
 		found, err := o.ReadDir(e.certbotPath(dir))
@@ -103,7 +103,11 @@ func (e *Engine) lineages(o *Observer, prefix string) ([]*lineage, error) {
 		}
 	}
 	slices.Sort(names)
-	names = slices.Compact(names)
+	return slices.Compact(names), nil
+}
+
+// lineages looks several certificates up, side by side.
+func (e *Engine) lineages(o *Observer, names []string) ([]*lineage, error) {
 	list := make([]*lineage, len(names))
 	err := forEach(len(names), readers, func(i int) (err error) {
 		list[i], err = e.lineage(o, names[i])

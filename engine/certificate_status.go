@@ -55,7 +55,11 @@ func (e *Engine) Certificates(ctx context.Context) ([]CertificateStatus, error) 
 		return nil, err
 	}
 	o, attempts := newObserver(e.fs, e.cache), e.issuance().Attempts
-	managed, err := e.lineages(o, resources.FilePrefix)
+	names, err := e.lineageNames(o, resources.FilePrefix)
+	if err != nil {
+		return nil, err
+	}
+	managed, err := e.lineages(o, names)
 	if err != nil {
 		return nil, err
 	}

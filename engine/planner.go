@@ -112,6 +112,9 @@ func (pl *planner) run(ctx context.Context) error {
 			pl.planDeletion(pl.s.sites[name])
 		}
 	}
+	if err := pl.lookAtCertificates(); err != nil {
+		return err
+	}
 	if err := pl.planRoutes(); err != nil {
 		return err
 	}

@@ -81,13 +81,12 @@ func (pl *planner) attempts() map[string]attempt { return pl.e.issuance().Attemp
 
 // planDue plans to renew the program's own certificates whose time has come, and to load what nginx has yet to load.
 func (pl *planner) planDue() error {
-	all, err := pl.e.lineages(pl.s.obs, resources.FilePrefix)
+	all, err := pl.lineages(resources.FilePrefix)
 	if err != nil {
 		return err
 	}
 	attempts := pl.attempts()
 	for _, l := range all {
-		pl.certs.known[l.name] = l
 		if !l.managed || !pl.e.due(l) || !pl.targeted("certificate."+certificateName(l.name)) {
 			continue
 		}
