@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -13,7 +14,8 @@ func (pl *planner) checkConflicts() error {
 	owner := map[string]string{} // domain to the address of the route or the file of the site
 	for _, s := range pl.s.foreign {
 		for _, name := range s.ServerNames {
-			if name != "" && name != "_" {
+			// ".example.com" is short for "example.com *.example.com".
+			if name = strings.TrimPrefix(name, "."); name != "" && name != "_" {
 				owner[name] = fmt.Sprintf("%s:%d", s.File, s.Line)
 			}
 		}

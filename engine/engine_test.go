@@ -168,6 +168,13 @@ func TestConflictsNameTheOtherFile(t *testing.T) {
 	is.True(errors.As(err, &failure))
 	is.Equal(failure.Details["file"], lab.SitesEnabled+"/hand.conf:1")
 
+	// nginx reads the leading dot as "the domain and all below it", and prefers an exact name for those below.
+	is.NoErr(lab.Site("hand.conf", fmt.Sprintf("server { listen %d; server_name .example.test; }\n", lab.HTTPPort)))
+	_, err = e.Plan(ctx, engine.Put(route(t, "apex", up.Port(), func(f *resources.RouteFields) { f.Domain = "example.test" })))
+	is.True(errors.Is(err, code(engine.DomainConflict)))
+	_, err = e.Plan(ctx, engine.Put(route(t, "alpha", up.Port())))
+	is.NoErr(err)
+
 	is.NoErr(lab.Site("fpai-beta.conf", "# mine\n"))
 	_, err = e.Plan(ctx, engine.Put(route(t, "beta", up.Port())))
 	is.True(errors.Is(err, code(engine.UnmanagedFile)))
