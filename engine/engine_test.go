@@ -180,6 +180,22 @@ func TestConflictsNameTheOtherFile(t *testing.T) {
 	is.True(errors.Is(err, code(engine.UnmanagedFile)))
 }
 
+// With two default servers nginx refuses its configuration: the plan that takes the program's back mends it.
+func TestTheDefaultServerGivesWayToOneOfTheHost(t *testing.T) {
+	is := is.New(t)
+	ctx := context.Background()
+	lab := enginetest.Start(t, enginetest.Options{})
+	up := lab.Upstream("alpha")
+	e := open(t, lab)
+	_, err := e.Do(ctx, engine.Put(route(t, "alpha", up.Port())))
+	is.NoErr(err)
+	is.NoErr(lab.Site("zz.conf", fmt.Sprintf("server { listen %d default_server; listen [::]:%d default_server; return 200; }\n", lab.HTTPPort, lab.HTTPPort)))
+	is.Equal(e.TestConfig(ctx).(*engine.Error).Code, engine.NginxBroken)
+	_, err = e.Do(ctx, engine.Put(route(t, "alpha", up.Port())))
+	is.NoErr(err)
+	is.NoErr(e.TestConfig(ctx))
+}
+
 func TestARollbackRestoresEveryByte(t *testing.T) {
 	is := is.New(t)
 	ctx := context.Background()

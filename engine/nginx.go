@@ -53,10 +53,11 @@ type build struct {
 }
 
 var (
-	versionLine = regexp.MustCompile(`nginx version: [^/\s]+/(\d+\.\d+\.\d+)`)
-	opensslLine = regexp.MustCompile(`(?:built|running) with OpenSSL (\d+\.\d+\.\d+)`)
-	configArg   = regexp.MustCompile(`--(prefix|conf-path|pid-path|error-log-path)=(\S+)`)
-	emergLine   = regexp.MustCompile(`\[(emerg|alert|crit)\] (.*) in ([^\s:]+):(\d+)$`)
+	versionLine  = regexp.MustCompile(`nginx version: [^/\s]+/(\d+\.\d+\.\d+)`)
+	opensslLine  = regexp.MustCompile(`(?:built|running) with OpenSSL (\d+\.\d+\.\d+)`)
+	configArg    = regexp.MustCompile(`--(prefix|conf-path|pid-path|error-log-path)=(\S+)`)
+	emergLine    = regexp.MustCompile(`\[(?:emerg|alert|crit)\] (.*) in ([^\s:]+):(\d+)$`)
+	pidAndThread = regexp.MustCompile(`^\d+#\d+: `)
 )
 
 // build returns what the binary says of itself; it is asked again only when the file has changed.
@@ -173,13 +174,13 @@ func parseTestOutput(out string) *testError {
 	for line := range strings.Lines(out) {
 		line = strings.TrimRight(line, "\n")
 		if m := emergLine.FindStringSubmatch(line); m != nil {
-			e.Reason, e.File = m[2], m[3]
-			e.Line, _ = strconv.Atoi(m[4])
+			e.Reason, e.File = pidAndThread.ReplaceAllString(m[1], ""), m[2]
+			e.Line, _ = strconv.Atoi(m[3])
 			return e
 		}
 		for _, level := range []string{"[emerg] ", "[alert] ", "[crit] "} {
 			if _, msg, ok := strings.Cut(line, level); ok {
-				e.Reason = msg
+				e.Reason = pidAndThread.ReplaceAllString(msg, "")
 			}
 		}
 	}

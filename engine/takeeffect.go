@@ -58,6 +58,11 @@ func mends(p *plan.Plan, refusal *testError) bool {
 			bytes.Contains(step.Before.Content, []byte(m[1])) && !bytes.Contains(step.After.Content, []byte(m[1])) {
 			return true
 		}
+		// Somebody has made a site of their own the default server: the program's gives way.
+		if strings.HasPrefix(refusal.Reason, "a duplicate default server ") &&
+			bytes.Count(step.Before.Content, []byte(" default_server")) > bytes.Count(step.After.Content, []byte(" default_server")) {
+			return true
+		}
 	}
 	return false
 }
