@@ -5,13 +5,76 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
 )
+
+// planUnused plans to delete the program's own certificates that nothing uses or asks for any more. A request that leaves
+// alone what it does not name only looks at the certificates of the routes it deletes.
+func (pl *planner) planUnused() error {
+	candidates, err := pl.unusedCandidates()
+	if errors.Is(err, fs.ErrPermission) {
+		// A user who may read nginx's configuration, but not certbot's folders, still gets the rest of the plan.
+		pl.warnings = append(pl.warnings, "certificates that nothing uses any more could not be looked for: "+err.Error())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, l := range candidates {
+		name := certificateName(l.name)
+		address := "certificate." + name
+		if !l.managed || pl.isNeeded(l) || !(pl.targeted(address) || pl.targeted("route."+name)) {
+			continue
+		}
+		step := certificateStep(plan.DeleteCertificate, address, certificateSpec{Lineage: l.name})
+		step.Description, step.Undo = "delete the certificate "+l.name+", which nothing uses any more", "none: it is deleted once everything else is done and final"
+		pl.deletions = append(pl.deletions, step)
+		pl.changes = append(pl.changes, plan.Change{Address: address, Action: plan.Delete, Reason: "nothing uses it any more"})
+	}
+	return nil
+}
+
+func (pl *planner) unusedCandidates() ([]*lineage, error) {
+	if !pl.req.KeepUnlisted {
+		return pl.lineages(resources.FilePrefix)
+	}
+	var list []*lineage
+	for _, name := range slices.Sorted(maps.Keys(pl.doomed)) {
+		l, err := pl.lineage(resources.FilePrefix + name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	return list, nil
+}
+
+// isNeeded reports whether a route uses the certificate afterwards or implies it, the request lists it, or another site of
+// the host uses it.
+func (pl *planner) isNeeded(l *lineage) bool {
+	if pl.certs.used[l.name] || pl.s.foreignUse(l.name) != "" {
+		return true
+	}
+	if r, ok := pl.after[certificateName(l.name)]; ok && r.EnableSSL() {
+		return true
+	}
+	for name := range pl.after {
+		_, planned := pl.wanted[name]
+		t := pl.s.sites[name]
+		if !planned && t != nil && t.managed.Certificate != nil && *t.managed.Certificate == l.files {
+			return true
+		}
+	}
+	return slices.ContainsFunc(pl.req.Certificates, func(c resources.Certificate) bool { return c.LineageName() == l.name })
+}
 
 // deleteCertificates does the steps delete_certificate. It comes after the apply is done and final, since nothing could
 // bring a deleted certificate back. What fails is seen again by the next plan of the whole state.

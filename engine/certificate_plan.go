@@ -3,10 +3,7 @@ package engine
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -147,44 +144,6 @@ func (pl *planner) mayObtain(name string) bool {
 	return pl.req.Issue || slices.Contains(pl.req.Obtain, name) || pl.certs.retries[name]
 }
 
-// fittingLineage finds a certificate other than the own one that is good for all domains: the one that is valid longest,
-// of equals the first by name.
-func (pl *planner) fittingLineage(domains []string, own *lineage) (*lineage, error) {
-	if pl.certs.byDomain == nil {
-		if err := pl.indexLineages(); err != nil {
-			return nil, err
-		}
-	}
-	_, parent, _ := strings.Cut(domains[0], ".")
-	var best *lineage
-	for _, l := range slices.Concat(pl.certs.byDomain[domains[0]], pl.certs.byDomain["*."+parent]) {
-		if l.name == own.name || !l.valid(pl.e.opts.Clock()) || !l.covers(domains) {
-			continue
-		}
-		if best == nil || cmp.Or(best.leaf.NotAfter.Compare(l.leaf.NotAfter), cmp.Compare(l.name, best.name)) < 0 {
-			best = l
-		}
-	}
-	return best, nil
-}
-
-func (pl *planner) indexLineages() error {
-	all, err := pl.lineages("")
-	if err != nil {
-		return err
-	}
-	pl.certs.byDomain = map[string][]*lineage{}
-	for _, l := range all {
-		if l.leaf == nil {
-			continue
-		}
-		for _, name := range l.leaf.DNSNames {
-			pl.certs.byDomain[name] = append(pl.certs.byDomain[name], l)
-		}
-	}
-	return nil
-}
-
 // stopgap is what a route is served with until its certificate is there: what it has now, as long as nginx can load it
 // and it is for one of its domains. An expired one, too: to fall back to HTTP would take a site down that sends HSTS.
 func (pl *planner) stopgap(own *lineage, r resources.Route) (*resources.CertificateFiles, error) {
@@ -265,71 +224,6 @@ func (pl *planner) isAnswered(domain string) bool {
 		}
 	}
 	return pl.certs.answered[domain]
-}
-
-// lineage looks a certificate up, once for each plan.
-func (pl *planner) lineage(name string) (*lineage, error) {
-	if l, ok := pl.certs.known[name]; ok {
-		return l, nil
-	}
-	l, err := pl.e.lineage(pl.s.obs, name)
-	if err == nil {
-		pl.certs.known[name] = l
-	}
-	return l, err
-}
-
-// lineages looks up all certificates under names with a prefix.
-func (pl *planner) lineages(prefix string) ([]*lineage, error) {
-	names, err := pl.e.lineageNames(pl.s.obs, prefix)
-	if err != nil {
-		return nil, err
-	}
-	if err := pl.look(names); err != nil {
-		return nil, err
-	}
-	list := make([]*lineage, len(names))
-	for i, name := range names {
-		list[i] = pl.certs.known[name]
-	}
-	return list, nil
-}
-
-// look looks up those certificates that were not looked at yet.
-func (pl *planner) look(names []string) error {
-	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return pl.certs.known[name] != nil })
-	list, err := pl.e.lineages(pl.s.obs, names)
-	if err != nil {
-		return err
-	}
-	for _, l := range list {
-		pl.certs.known[l.name] = l
-	}
-	return nil
-}
-
-// lookAtCertificates looks up what the wanted routes will need, all at once: one after the other, a thousand take long.
-func (pl *planner) lookAtCertificates() error {
-	var names []string
-	for name, r := range pl.wanted {
-		if r.EnableSSL() && r.Enabled() {
-			names = append(names, resources.FilePrefix+name)
-		}
-	}
-	return pl.look(names)
-}
-
-// isCertificate reports whether an address is that of a certificate of the program's own, or of a route's.
-func (pl *planner) isCertificate(address string) bool {
-	name, ok := strings.CutPrefix(address, "certificate.")
-	if !ok || strings.ContainsAny(name, "/\x00") {
-		return false
-	}
-	if _, isRoute := pl.after[name]; isRoute {
-		return true
-	}
-	l, err := pl.lineage(resources.FilePrefix + name)
-	return err == nil && l.managed
 }
 
 // planHTTPS obtains a route's certificate and then writes the route that uses it, where that is another text: rewritten.
@@ -436,64 +330,4 @@ func (pl *planner) shownBy(l *lineage) []handshake {
 		}
 	}
 	return hs
-}
-
-// planUnused plans to delete the program's own certificates that nothing uses or asks for any more. A request that leaves
-// alone what it does not name only looks at the certificates of the routes it deletes.
-func (pl *planner) planUnused() error {
-	candidates, err := pl.unusedCandidates()
-	if errors.Is(err, fs.ErrPermission) {
-		// A user who may read nginx's configuration, but not certbot's folders, still gets the rest of the plan.
-		pl.warnings = append(pl.warnings, "certificates that nothing uses any more could not be looked for: "+err.Error())
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, l := range candidates {
-		name := certificateName(l.name)
-		address := "certificate." + name
-		if !l.managed || pl.isNeeded(l) || !(pl.targeted(address) || pl.targeted("route."+name)) {
-			continue
-		}
-		step := certificateStep(plan.DeleteCertificate, address, certificateSpec{Lineage: l.name})
-		step.Description, step.Undo = "delete the certificate "+l.name+", which nothing uses any more", "none: it is deleted once everything else is done and final"
-		pl.deletions = append(pl.deletions, step)
-		pl.changes = append(pl.changes, plan.Change{Address: address, Action: plan.Delete, Reason: "nothing uses it any more"})
-	}
-	return nil
-}
-
-func (pl *planner) unusedCandidates() ([]*lineage, error) {
-	if !pl.req.KeepUnlisted {
-		return pl.lineages(resources.FilePrefix)
-	}
-	var list []*lineage
-	for _, name := range slices.Sorted(maps.Keys(pl.doomed)) {
-		l, err := pl.lineage(resources.FilePrefix + name)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, l)
-	}
-	return list, nil
-}
-
-// isNeeded reports whether a route uses the certificate afterwards or implies it, the request lists it, or another site of
-// the host uses it.
-func (pl *planner) isNeeded(l *lineage) bool {
-	if pl.certs.used[l.name] || pl.s.foreignUse(l.name) != "" {
-		return true
-	}
-	if r, ok := pl.after[certificateName(l.name)]; ok && r.EnableSSL() {
-		return true
-	}
-	for name := range pl.after {
-		_, planned := pl.wanted[name]
-		t := pl.s.sites[name]
-		if !planned && t != nil && t.managed.Certificate != nil && *t.managed.Certificate == l.files {
-			return true
-		}
-	}
-	return slices.ContainsFunc(pl.req.Certificates, func(c resources.Certificate) bool { return c.LineageName() == l.name })
 }

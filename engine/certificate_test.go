@@ -23,84 +23,6 @@ import (
 	"github.com/matryer/is"
 )
 
-// An acmeHost is a host with a CA, and an engine for it.
-type acmeHost struct {
-	*enginetest.Lab
-	*engine.Engine
-	t  testing.TB
-	up *enginetest.Upstream
-}
-
-func startACME(t testing.TB, o enginetest.Options, change ...func(*engine.Options)) *acmeHost {
-	t.Helper()
-	o.ACME = true
-	lab := enginetest.Start(t, o)
-	t.Setenv("REQUESTS_CA_BUNDLE", lab.CABundle)
-	return &acmeHost{Lab: lab, Engine: open(t, lab, change...), t: t, up: lab.Upstream("shop")}
-}
-
-// Do is the engine's, not the lab's.
-func (h *acmeHost) Do(ctx context.Context, req engine.Request) (*engine.Result, error) {
-	return h.Engine.Do(ctx, req)
-}
-
-// httpsRoute returns a route with enable_ssl.
-func (h *acmeHost) httpsRoute(name string, aliases ...string) resources.Route {
-	return route(h.t, name, h.up.Port(), func(f *resources.RouteFields) { f.EnableSSL, f.Aliases = new(true), aliases })
-}
-
-// apply makes the host as if these routes, and nothing else, were in the desired state.
-func (h *acmeHost) apply(routes ...resources.Route) (*engine.Result, error) {
-	return h.Do(context.Background(), engine.Desired(resources.Desired{Routes: routes}))
-}
-
-// leaf is what a TLS client is shown for a name, after verification against the CA's root.
-func (h *acmeHost) leaf(domain string) *x509.Certificate {
-	h.t.Helper()
-	res, err := h.GetTLS(domain, "/name")
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return res.TLS.PeerCertificates[0]
-}
-
-func (h *acmeHost) status(name string) engine.CertificateStatus {
-	h.t.Helper()
-	st, err := h.Engine.Certificate(context.Background(), name)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return st
-}
-
-// lineages lists what certbot keeps: certificates, and requests and keys of attempts.
-func (h *acmeHost) lineages(dirs ...string) []string {
-	var found []string
-	for _, dir := range dirs {
-		entries, _ := os.ReadDir(filepath.Join(h.CertbotConfigDir, dir))
-		for _, e := range entries {
-			if e.Name() != "README" {
-				found = append(found, dir+"/"+e.Name())
-			}
-		}
-	}
-	return found
-}
-
-func kinds(p *plan.Plan) string {
-	var list []string
-	for _, s := range p.Steps {
-		list = append(list, s.Kind)
-	}
-	return strings.Join(list, " ")
-}
-
-func reason(err error) any {
-	var e *engine.Error
-	errors.As(err, &e)
-	return e.Details["reason"]
-}
-
 func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 	ctx := context.Background()
 	h := startACME(t, enginetest.Options{})
@@ -235,6 +157,26 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 			is.True(!strings.Contains(string(b), "PRIVATE KEY")) // in path
 			return err
 		}))
+	})
+
+	t.Run("one that another site uses is kept, and goes when nothing uses it any more", func(t *testing.T) {
+		is := is.New(t)
+		live := filepath.Join(h.CertbotConfigDir, "live", "fpai-shop")
+		is.NoErr(h.Site("borrower.conf", "server { listen "+strconv.Itoa(h.HTTPSPort)+" ssl; server_name borrower.example.test; ssl_certificate "+live+"/fullchain.pem; ssl_certificate_key "+live+"/privkey.pem; }\n"))
+		is.NoErr(h.ReloadNginx())
+		_, err := h.Do(ctx, engine.Delete("shop"))
+		is.NoErr(err)
+		is.Equal(h.lineages("live"), []string{"live/fpai-shop"})
+		is.NoErr(os.Remove(filepath.Join(h.SitesEnabled, "borrower.conf")))
+		is.NoErr(h.ReloadNginx())
+
+		stuck := open(t, h.Lab, func(o *engine.Options) { o.CertbotBin = "/nonexistent/certbot" })
+		_, err = stuck.Do(ctx, engine.Destroy())
+		is.True(errors.Is(err, code(engine.ConfigDeleteFailed))) // nothing else was asked for
+		res, err := h.apply(h.httpsRoute("shop"))                // seen again, and used
+		is.NoErr(err)
+		is.True(!slices.ContainsFunc(res.Plan.Steps, func(s plan.Step) bool { return s.Kind == plan.IssueCertificate }))
+		h.leaf("shop.example.test")
 	})
 
 	t.Run("it goes after the route", func(t *testing.T) {
