@@ -225,6 +225,7 @@ func (e *Engine) warnDraining(ctx context.Context, tx *transaction) {
 
 // abandon ends a transaction that changed nothing visible yet.
 func (e *Engine) abandon(ctx context.Context, tx *transaction, cause *Error) error {
+	e.pruneHistory() // it may be the history that fills the disk
 	if tx.journal == nil {
 		return cause
 	}
@@ -256,6 +257,7 @@ func (e *Engine) takeBack(ctx context.Context, tx *transaction, cause error) err
 		ev.Error = err.Error()
 	}
 	e.emit(ctx, ev)
+	e.pruneHistory()
 	return failure
 }
 

@@ -48,8 +48,9 @@ type Options struct {
 	CertbotLockWait                                  time.Duration // how long to wait for another certbot to end; 30 seconds by default
 	LockTimeout                                      time.Duration // how long to wait for the lock; 0 tries once
 	AllowNetworkState                                bool
-	// Keep is how long the history is kept; 7 days by default.
-	Keep time.Duration
+	// Keep is how long the history is kept, 7 days by default, and KeepApplies of how many applies at most, 1000 by default.
+	Keep        time.Duration
+	KeepApplies int
 	// NoSync leaves out every fsync: safe against kill -9, not against a power cut. For tests and benchmarks.
 	NoSync bool
 
@@ -149,6 +150,7 @@ func withDefaults(o Options) Options {
 	number(&o.CertbotTimeout, 5*time.Minute)
 	number(&o.CertbotLockWait, 30*time.Second)
 	number(&o.Keep, 7*24*time.Hour)
+	number(&o.KeepApplies, 1000)
 	if o.UpstreamDeny == nil {
 		o.UpstreamDeny = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")}
 	}

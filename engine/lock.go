@@ -105,7 +105,11 @@ func checkLocal(dir string) error {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return failf(ConfigWriteFailed, err, "look at the state directory %s", dir)
 	}
-	if name, ok := networkFileSystems[int64(st.Type)&0xffffffff]; ok {
+	return refuseNetwork(dir, int64(st.Type))
+}
+
+func refuseNetwork(dir string, magic int64) error {
+	if name, ok := networkFileSystems[magic&0xffffffff]; ok {
 		return failf(ConfigWriteFailed, nil, "the state directory %s is on %s, where the lock may not exclude other machines: choose a local one, or allow it with --allow-network-state", dir, name)
 	}
 	return nil

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
+)
+
+// planRollback plans to put back what one apply of the past replaced.
+func (pl *planner) planRollback(id string) error {
+	records, err := pl.e.readHistory(filepath.Base(id))
+	if errors.Is(err, fs.ErrNotExist) || (err == nil && len(records) == 0) {
+		return failf(NotFound, nil, "there is no apply %.80q in the history; 'proxy-manager history' shows those that are kept", id)
+	}
+	if err != nil {
+		return failf(Internal, err, "read the history")
+	}
+	begin := records[0].Begin
+	switch entryOf(records).Result {
+	case "applied", "partial":
+	case "undone":
+		return failf(InvalidInput, nil, "apply %s was undone when it failed: there is nothing to roll back", id)
+	default:
+		return failf(Internal, errDamagedJournal, "apply %s can't be rolled back: how it ended is not known", id)
+	}
+	pl.keepDone(begin, records[len(records)-1].Skipped)
+	now := map[string]*plan.State{}
+	for _, l := range begin.Steps {
+		if l.Before == nil {
+			continue
+		}
+		if now[l.Step.Path], err = pl.s.obs.State(l.Step.Path); err != nil {
+			return failf(ConfigWriteFailed, err, "read what the apply wrote")
+		}
+	}
+	if changed := changedSinceApply(begin, now); len(changed) > 0 {
+		return failf(StalePlan, nil, "apply %s can't be rolled back, since what it wrote has changed: %v; roll back what came after it first, or write the routes anew", id, changed).with("changed", changed)
+	}
+	pl.own = rollbackSteps(begin, now)
+	if err := pl.checkRestorable(id); err != nil {
+		return err
+	}
+	for _, c := range begin.Changes {
+		pl.changes = append(pl.changes, reversed(c, id))
+	}
+	pl.reload = len(pl.own) > 0
+	return nil
+}
+
+// keepDone leaves of an apply what a rollback takes back: not what was left out of it, nor files that other routes have come
+// to share since.
+func (pl *planner) keepDone(b *begin, skipped []string) {
+	shared := pl.othersEnabled(b)
+	b.Steps = slices.DeleteFunc(b.Steps, func(l loggedStep) bool {
+		if l.Before == nil && !slices.Contains(skipped, l.Step.ID) && !reconverges(l.Step.Kind) {
+			pl.warnings = append(pl.warnings, fmt.Sprintf("not taken back: %s", l.Step.Description))
+		}
+		created := l.Before != nil && !l.Before.Exists
+		return slices.Contains(skipped, l.Step.ID) || (shared && created && strings.HasPrefix(l.Step.Address, "shared."))
+	})
+}
+
+// reconverges reports whether nothing remains of a step of this kind once the files are as they were, or what does is kept
+// on purpose.
+func reconverges(kind string) bool {
+	return slices.Contains([]string{plan.CheckHealth, plan.TestConfig, plan.Reload, plan.Verify, plan.IssueCertificate, plan.RenewCertificate}, kind)
+}
+
+// othersEnabled reports whether a route is enabled that the apply did not touch.
+func (pl *planner) othersEnabled(b *begin) bool {
+	for name, t := range pl.s.sites {
+		touched := slices.ContainsFunc(b.Steps, func(l loggedStep) bool { return l.Step.Path == t.link || l.Step.Path == t.path })
+		if t.ours && t.enabled && !strings.HasPrefix(name, "_") && !touched {
+			return true
+		}
+	}
+	return false
+}
+
+// checkRestorable refuses to bring back a file that names a certificate which is gone: nginx could not start with it.
+func (pl *planner) checkRestorable(id string) error {
+	for _, step := range pl.own {
+		if !step.After.Exists || step.After.IsLink() {
+			continue
+		}
+		m, err := resources.ParseManaged(step.After.Content)
+		if err != nil || m.Certificate == nil {
+			continue
+		}
+		if _, err := pl.s.obs.ReadFile(m.Certificate.Fullchain); errors.Is(err, fs.ErrNotExist) {
+			return failf(StalePlan, nil, "apply %s can't be rolled back as it was, since the certificate of %s has been deleted meanwhile: put the route again, and run 'proxy-manager ssl %s'", id, m.Route.Address(), m.Name).
+				with("changed", []string{m.Certificate.Fullchain})
+		}
+	}
+	return nil
+}
+
+// changedSinceApply returns the paths that no longer hold what the apply left there.
+func changedSinceApply(b *begin, now map[string]*plan.State) []string {
+	left := map[string]string{}
+	for _, l := range b.Steps {
+		if l.Before != nil {
+			left[l.Step.Path] = l.After
+		}
+	}
+	var changed []string
+	for path, state := range left {
+		if now[path].String() != state {
+			changed = append(changed, path)
+		}
+	}
+	slices.Sort(changed)
+	return changed
+}
+
+// rollbackSteps are the apply's path steps backwards, each path straight to what it held at first.
+func rollbackSteps(b *begin, now map[string]*plan.State) []plan.Step {
+	first := map[string]int{}
+	for i, l := range b.Steps {
+		if _, seen := first[l.Step.Path]; !seen && l.Before != nil {
+			first[l.Step.Path] = i
+		}
+	}
+	var steps []plan.Step
+	for i, l := range slices.Backward(b.Steps) {
+		if l.Before == nil || first[l.Step.Path] != i {
+			continue
+		}
+		if before := l.Before.state(); !sameState(now[l.Step.Path], before) {
+			steps = append(steps, pathStep(l.Step.Address, l.Step.Path, now[l.Step.Path], before))
+		}
+	}
+	return steps
+}
+
+func reversed(c plan.Change, id string) plan.Change {
+	reason := fmt.Sprintf("as before apply %s", id)
+	switch c.Action {
+	case plan.Create:
+		return plan.Change{Address: c.Address, Action: plan.Delete, Reason: reason}
+	case plan.Delete:
+		return plan.Change{Address: c.Address, Action: plan.Create, Reason: reason}
+	default:
+		return plan.Change{Address: c.Address, Action: c.Action, Reason: reason}
+	}
+}
+
+// Rollback asks for what an apply of the past replaced to be put back.
+func Rollback(id string) Request {
+	return Request{Operation: "rollback", Rollback: id, KeepUnlisted: true}
+}
