@@ -15,7 +15,7 @@ func (p *program) sslCommand() *cli.Command {
 		Name: "ssl", Category: groupRoutes, ArgsUsage: "NAME",
 		Usage: "obtain a route's certificate and serve the route over HTTPS",
 		Description: `A certificate that fits and is not due is used as it is, unless --force-renew is given. If the CA refuses,
-the route goes on answering over HTTP, and the exit code is 3.
+the route goes on answering over HTTP, and the exit code is 1, or 3 where something else was changed before.
 
    proxy-manager ssl shop --email ops@example.com`,
 		Flags: changeOptions(

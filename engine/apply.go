@@ -273,7 +273,7 @@ func partialError(failed []error, changed bool) error {
 		whole.Outcome = Partial
 	}
 	if len(failed) > 1 {
-		whole.Err = errors.Join(append([]error{first.Err}, failed[1:]...)...)
+		whole.Message, whole.Err = "", errors.Join(failed...)
 	}
 	return &whole
 }
