@@ -222,13 +222,22 @@ type workers struct {
 }
 
 func workersOf(master int) (workers, error) {
-	w := workers{accepting: map[int]bool{}}
-	name := fmt.Sprintf("/proc/%d/task/%d/children", master, master)
-	b, err := os.ReadFile(name)
+	pids, err := childrenOf(master)
 	if err != nil {
-		return w, err
+		return workers{}, err
 	}
-	for _, field := range strings.Fields(string(b)) {
+	return classify(pids), nil
+}
+
+// childrenOf returns the pids of a process's children, as the kernel writes them: in order, with spaces between.
+func childrenOf(pid int) (string, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	return string(b), err
+}
+
+func classify(children string) workers {
+	w := workers{accepting: map[int]bool{}}
+	for _, field := range strings.Fields(children) {
 		pid, err := strconv.Atoi(field)
 		if err != nil {
 			continue
@@ -240,12 +249,13 @@ func workersOf(master int) (workers, error) {
 			w.accepting[pid] = true
 		}
 	}
-	return w, nil
+	return w
 }
 
 // A reloading is a reload that was asked for and is not yet known to have happened.
 type reloading struct {
 	master   int
+	children string // all of the master's, when it was asked
 	old      map[int]bool
 	errorLog string
 	offset   int64
@@ -260,11 +270,11 @@ func (n *nginx) startReload(pidFile, errorLog string) (reload, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := workersOf(pid)
+	children, err := childrenOf(pid)
 	if err != nil {
 		return nil, fmt.Errorf("look at the workers of nginx (pid %d): %w", pid, err)
 	}
-	r := &reloading{master: pid, old: w.accepting, errorLog: errorLog, patience: n.timeout}
+	r := &reloading{master: pid, children: children, old: classify(children).accepting, errorLog: errorLog, patience: n.timeout}
 	if info, err := os.Stat(errorLog); err == nil {
 		r.offset = info.Size()
 	}
@@ -282,11 +292,12 @@ func (r *reloading) wait(ctx context.Context) error {
 	deadline := start.Add(r.patience)
 	var logCheck time.Time
 	for {
-		w, err := workersOf(r.master)
+		children, err := childrenOf(r.master)
 		if err != nil {
 			return fmt.Errorf("nginx (pid %d) ended while it was reloading: %w", r.master, err)
 		}
-		if r.settled(w) {
+		// While the master parses, its children are the same: one small read, and no look at each of them.
+		if children != r.children && r.settled(classify(children)) {
 			return nil
 		}
 		if now := time.Now(); now.After(logCheck) {

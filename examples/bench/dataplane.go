@@ -156,8 +156,8 @@ func (b *bench) compareVhosts(ctx context.Context, scheme, url string) error {
 			if err != nil {
 				return err
 			}
-			if l.failed > 0 {
-				return fmt.Errorf("%d of %d requests failed: %s", l.failed, l.total, l.report)
+			if l.broken+l.refused > 0 {
+				return fmt.Errorf("%d of %d requests failed: %s", l.broken+l.refused, l.total, l.report)
 			}
 			rate[i], p99[i] = append(rate[i], l.rate), append(p99[i], l.p99)
 		}

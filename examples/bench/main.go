@@ -42,13 +42,14 @@ type scale struct {
 
 var (
 	full  = scale{rounds: 7, put: []int{10, 100, 1000, 5000}, many: 1000, most: 10_000, burst: 200, load: 5 * time.Second, applies: 50}
-	quick = scale{rounds: 5, put: []int{10, 300}, many: 300, most: 1000, burst: 100, load: time.Second, applies: 20}
+	quick = scale{rounds: 5, put: []int{10, 300}, many: 300, most: 1000, burst: 100, load: time.Second, applies: 10}
 	tiny  = scale{rounds: 1, put: []int{3}, many: 3, most: 5, burst: 4, load: 200 * time.Millisecond, applies: 2}
 )
 
 func main() {
 	short := flag.Bool("quick", false, "small numbers of routes, in about two minutes")
 	peers := flag.Bool("peers", false, "measure what people use today, as far as it can be had, on the same work")
+	rounds := flag.Int("rounds", 0, "how often each side is measured, instead of 7 times (5 with -quick)")
 	only := flag.String("only", "", "measure only what has this in its name")
 	binary := flag.String("bin", "bin/proxy-manager", "the program that is measured (make build)")
 	markdown := flag.String("md", "", "write the table into this Markdown file, between its performance markers")
@@ -59,6 +60,9 @@ func main() {
 	b := &bench{binary: *binary, scale: full, table: &table{}, out: os.Stdout}
 	if *short {
 		b.scale = quick
+	}
+	if *rounds > 0 {
+		b.scale.rounds = *rounds
 	}
 	parts := b.parts()
 	if *peers {

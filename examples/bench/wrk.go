@@ -11,11 +11,12 @@ import (
 
 // A load is what wrk reports of one run.
 type load struct {
-	rate   float64 // requests per second
-	p99    float64 // seconds
-	total  int     // requests
-	failed int     // connections that broke, timeouts, and answers other than 2xx and 3xx
-	report string
+	rate    float64 // requests per second
+	p99     float64 // seconds
+	total   int     // requests
+	broken  int     // connections on which reading ended early
+	refused int     // failed connections, writes and answers: timeouts, and statuses other than 2xx and 3xx
+	report  string
 }
 
 var (
@@ -39,12 +40,14 @@ func wrk(ctx context.Context, url string, d time.Duration, connections int, head
 	if err != nil {
 		return load{}, fmt.Errorf("wrk (Debian's package wrk): %w: %s", err, out)
 	}
-	l := load{report: string(out), rate: float(rateLine, out), p99: latency(out), total: int(float(totalLine, out)), failed: int(float(statusLine, out))}
-	for _, group := range socketLine.FindAllSubmatch(out, -1) {
-		for _, n := range group[1:] {
-			broken, _ := strconv.Atoi(string(n))
-			l.failed += broken
+	l := load{report: string(out), rate: float(rateLine, out), p99: latency(out), total: int(float(totalLine, out)), refused: int(float(statusLine, out))}
+	if m := socketLine.FindSubmatch(out); m != nil {
+		var counts [4]int // connect, read, write, timeout
+		for i := range counts {
+			counts[i], _ = strconv.Atoi(string(m[i+1]))
 		}
+		l.broken = counts[1]
+		l.refused += counts[0] + counts[2] + counts[3]
 	}
 	if l.rate == 0 {
 		return l, fmt.Errorf("wrk reports nothing: %s", out)
