@@ -179,8 +179,10 @@ func number[T int | time.Duration](p *T, v T) {
 }
 
 func currentUser() string {
-	if name := os.Getenv("SUDO_USER"); name != "" {
-		return name
+	for _, variable := range []string{"SUDO_USER", "USER"} {
+		if name := os.Getenv(variable); name != "" {
+			return name
+		}
 	}
 	if u, err := user.Current(); err == nil {
 		return u.Username
