@@ -72,13 +72,14 @@ type Options struct {
 
 // An Engine plans and applies changes to one host. It may be used from several goroutines.
 type Engine struct {
-	opts  Options
-	fs    FS
-	nginx server
-	cache *stateCache
-	certs *certificateCache
-	kinds map[string]StepKind
-	log   *slog.Logger
+	opts   Options
+	fs     FS
+	nginx  server
+	cache  *stateCache
+	certs  *certificateCache
+	listed listing
+	kinds  map[string]StepKind
+	log    *slog.Logger
 
 	// writing serialises writers of this process in front of the lock that serialises processes.
 	writing chan struct{}

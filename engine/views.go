@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -37,18 +35,7 @@ type RouteStatus struct {
 // Routes returns every managed route, by name. It reads files only: no lock is taken and no program is run, so it
 // answers while an apply runs, and shows each route as it was before or as it is after.
 func (e *Engine) Routes(context.Context) ([]RouteStatus, error) {
-	s := &survey{obs: newObserver(e.fs, e.cache), sites: map[string]*site{}}
-	if err := s.readSites(e); err != nil {
-		return nil, err
-	}
-	var list []RouteStatus
-	for name, t := range s.sites {
-		if t.ours && !strings.HasPrefix(name, "_") {
-			list = append(list, t.status())
-		}
-	}
-	slices.SortFunc(list, func(a, b RouteStatus) int { return cmp.Compare(a.Name, b.Name) })
-	return list, nil
+	return e.listed.routes(e)
 }
 
 // Route returns one managed route. Without it, the error has the code ProxyNotFound.

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A listing is the managed routes as they were last seen. Of a thousand routes it looks only at those whose files have
+// changed since, so that a server can be asked for all of them as often as anybody likes.
+type listing struct {
+	mu     sync.Mutex
+	watch  *watch // nil: everything is looked at each time
+	byName map[string]RouteStatus
+	sorted []RouteStatus
+}
+
+func (l *listing) routes(e *Engine) ([]RouteStatus, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.refresh(e); err != nil {
+		l.watch = nil
+		return nil, err
+	}
+	return slices.Clone(l.sorted), nil
+}
+
+func (l *listing) refresh(e *Engine) error {
+	if l.watch == nil {
+		return l.readAll(e)
+	}
+	changed, ok := l.watch.changed()
+	if !ok {
+		return l.readAll(e)
+	}
+	return l.readAgain(e, changed)
+}
+
+// readAll looks at every route. The watch begins before, so that it hears of what changes meanwhile.
+func (l *listing) readAll(e *Engine) error {
+	l.watch = nil
+	if _, real := e.fs.(OS); real {
+		l.watch = newWatch(e.opts.SitesAvailable, e.opts.SitesEnabled)
+	}
+	s := &survey{obs: newObserver(e.fs, e.cache), sites: map[string]*site{}}
+	if err := s.readSites(e); err != nil {
+		return err
+	}
+	l.byName = map[string]RouteStatus{}
+	for _, t := range s.sites {
+		l.set(t)
+	}
+	l.sort()
+	return nil
+}
+
+// readAgain looks at the routes whose files or links have these names.
+func (l *listing) readAgain(e *Engine, changed map[string]bool) error {
+	o, again := newObserver(e.fs, e.cache), false
+	for base := range changed {
+		name, ok := siteName(base)
+		if !ok {
+			continue
+		}
+		t := e.newSite(name)
+		if err := t.read(o); err != nil {
+			return err
+		}
+		l.set(t)
+		again = true
+	}
+	if again {
+		l.sort()
+	}
+	return nil
+}
+
+func (l *listing) set(t *site) {
+	if t.ours && !strings.HasPrefix(t.name, "_") {
+		l.byName[t.name] = t.status()
+	} else {
+		delete(l.byName, t.name)
+	}
+}
+
+func (l *listing) sort() {
+	l.sorted = slices.SortedFunc(maps.Values(l.byName), func(a, b RouteStatus) int { return cmp.Compare(a.Name, b.Name) })
+}
