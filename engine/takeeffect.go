@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // checkReady finds out before anything is touched whether nginx runs, and whether its configuration is good as it is.
@@ -47,6 +49,10 @@ var quotedPath = regexp.MustCompile(`"(/[^"]+)"`)
 
 // mends reports whether the plan replaces or removes the file that nginx complains of, or the mention of it.
 func mends(p *plan.Plan, refusal *testError) bool {
+	var missing string
+	if m := quotedPath.FindStringSubmatch(refusal.Reason); m != nil {
+		missing = m[1]
+	}
 	for _, step := range p.Steps {
 		if !isPathStep(step) {
 			continue
@@ -54,8 +60,15 @@ func mends(p *plan.Plan, refusal *testError) bool {
 		if refusal.File != "" && step.Path == refusal.File {
 			return true
 		}
-		if m := quotedPath.FindStringSubmatch(refusal.Reason); m != nil &&
-			bytes.Contains(step.Before.Content, []byte(m[1])) && !bytes.Contains(step.After.Content, []byte(m[1])) {
+		if missing != "" && bytes.Contains(step.Before.Content, []byte(missing)) && !bytes.Contains(step.After.Content, []byte(missing)) {
+			return true
+		}
+		// A link that leads nowhere is mended at the file of its name, or goes.
+		if missing != "" && filepath.Base(step.Path) == filepath.Base(missing) {
+			return true
+		}
+		// Where the shared maps are gone, nginx complains of the first site that uses one of their variables.
+		if strings.HasPrefix(refusal.Reason, `unknown "fpai_`) && filepath.Base(step.Path) == resources.MapsFile {
 			return true
 		}
 		// Somebody has made a site of their own the default server: the program's gives way.
