@@ -45,7 +45,7 @@ func (p *program) applySaved(c *cli.Context) error {
 			return usagef("--%s means nothing for a saved plan, which holds what was asked for", option)
 		}
 	}
-	pl, err := p.readPlan(name)
+	pl, err := p.readPlan(c.Context, name)
 	if err != nil {
 		return err
 	}

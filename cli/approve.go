@@ -35,25 +35,14 @@ func (p *program) approve(c *cli.Context) error {
 
 func (p *program) ask(format string, args ...any) { _, _ = fmt.Fprintf(p.Err, format, args...) }
 
-// answer reads one line. A signal need not wait for it.
+// answer reads one line.
 func (p *program) answer(ctx context.Context) (string, error) {
-	type reply struct {
-		line string
-		err  error
-	}
-	got := make(chan reply, 1)
-	go func() {
-		line, err := bufio.NewReader(p.In).ReadString('\n')
-		got <- reply{line, err}
-	}()
-	select {
-	case r := <-got:
-		if r.err != nil && !errors.Is(r.err, io.EOF) {
-			return "", r.err
-		}
-		return strings.TrimSpace(r.line), nil
-	case <-ctx.Done():
+	line, err := unlessStopped(ctx, func() (string, error) { return bufio.NewReader(p.In).ReadString('\n') })
+	if ctx.Err() != nil {
 		p.say("")
-		return "", context.Cause(ctx)
 	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	return strings.TrimSpace(line), nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,7 +71,7 @@ func (p *program) plan(c *cli.Context) error {
 func (p *program) stateRequest(c *cli.Context) (engine.Request, error) {
 	req := engine.Destroy()
 	if !c.Bool("destroy") {
-		d, err := p.readDesired(c.String(optFile))
+		d, err := p.readDesired(c.Context, c.String(optFile))
 		if err != nil {
 			return req, err
 		}
@@ -91,8 +90,8 @@ func (p *program) showPlan(c *cli.Context, pl *plan.Plan) error {
 }
 
 // readDesired reads the desired state from a file, or from standard input.
-func (p *program) readDesired(name string) (resources.Desired, error) {
-	text, err := p.read(name)
+func (p *program) readDesired(ctx context.Context, name string) (resources.Desired, error) {
+	text, err := p.read(ctx, name)
 	if err != nil {
 		return resources.Desired{}, err
 	}
@@ -101,32 +100,6 @@ func (p *program) readDesired(name string) (resources.Desired, error) {
 		return d, invalid(name, err)
 	}
 	return d, nil
-}
-
-// maxFile bounds what is read from a file: far more than any desired state or plan has.
-const maxFile = 1 << 30
-
-func (p *program) read(name string) ([]byte, error) {
-	if name == "-" {
-		return readAll(name, p.In)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, invalid("", err)
-	}
-	defer f.Close()
-	return readAll(name, f)
-}
-
-func readAll(name string, r io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = errors.New("too long")
-	}
-	if err != nil {
-		return nil, invalid(name, err)
-	}
-	return text, nil
 }
 
 // invalid returns the error of something that a user gave.
@@ -179,7 +152,7 @@ func (p *program) show(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	pl, err := p.readPlan(name)
+	pl, err := p.readPlan(c.Context, name)
 	if err != nil {
 		return err
 	}
@@ -190,8 +163,8 @@ func (p *program) show(c *cli.Context) error {
 	return nil
 }
 
-func (p *program) readPlan(name string) (*plan.Plan, error) {
-	text, err := p.read(name)
+func (p *program) readPlan(ctx context.Context, name string) (*plan.Plan, error) {
+	text, err := p.read(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +204,7 @@ func (p *program) validate(c *cli.Context) error {
 		return err
 	}
 	name := c.String(optFile)
-	d, err := p.readDesired(name)
+	d, err := p.readDesired(c.Context, name)
 	if err != nil {
 		return err
 	}
