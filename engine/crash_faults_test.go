@@ -29,21 +29,23 @@ func faultsOf(op crashfs.Op) []error {
 	}
 }
 
+const diskFull = "the disk is full"
+
 // conditions are those in which a whole disk can be from some call on.
 var conditions = map[string]func(crashfs.Op) error{
-	"full": func(op crashfs.Op) error {
+	diskFull: func(op crashfs.Op) error {
 		if slices.Contains([]string{"Create", "Write", "Mkdir", "Link", "Symlink"}, op.Name) {
 			return syscall.ENOSPC
 		}
 		return nil
 	},
-	"read-only": func(op crashfs.Op) error {
+	"the disk is read-only": func(op crashfs.Op) error {
 		if op.Changes || op.Name == "OpenAppend" {
 			return syscall.EROFS
 		}
 		return nil
 	},
-	"dead": func(crashfs.Op) error { return syscall.EIO },
+	"the disk is dead": func(crashfs.Op) error { return syscall.EIO },
 }
 
 // A failing is how one run is made to fail: at the n-th call, once or from then on.
@@ -54,20 +56,20 @@ type failing struct {
 	once bool
 }
 
-// failings returns those of one run whose calls are known: all of them, or of each call one.
+// failings returns those of one run whose calls are known: all of them, or of every other call one.
 func (m *matrix) failings(calls []crashfs.Op) []failing {
 	var list []failing
 	for n, op := range calls {
 		faults := faultsOf(op)
 		if !*full {
-			faults = faults[m.random.IntN(len(faults)):][:1]
+			faults = faults[m.random.IntN(len(faults)):][:m.random.IntN(2)]
 		}
 		for _, err := range faults {
 			list = append(list, failing{fmt.Sprintf("%s of %s: %v", op.Name, op.Path, err), n, func(crashfs.Op) error { return err }, true})
 		}
 		for name, err := range conditions {
-			if *full || m.random.IntN(3) == 0 {
-				list = append(list, failing{"the disk is " + name, n, err, false})
+			if *full || m.random.IntN(12) == 0 {
+				list = append(list, failing{name, n, err, false})
 			}
 		}
 	}
@@ -103,6 +105,9 @@ func (m *matrix) strike(s scenario, h *memoryHost, f failing) {
 	if OutcomeOf(err) == NeedsRecovery {
 		applied = m.committed(h.disk)
 		m.recovered++
+		if f.name == diskFull && !s.noLinks {
+			m.fail("%s: a full disk kept undo from ending: %v", where, err)
+		}
 	} else if d := difference(h.visible(), m.tree(applied)); d != "" {
 		m.fail("%s: the outcome was %v (%v), and %s", where, OutcomeOf(err), err, d)
 		return

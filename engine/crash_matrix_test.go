@@ -220,7 +220,7 @@ func (m *matrix) picks(ways []int, depth int) [][]int {
 		return combinations(ways)
 	}
 	picks := [][]int{make([]int, len(ways)), allOf(ways)}
-	if *full || depth == 0 {
+	if *full || m.shallow {
 		for i := range ways {
 			alone, but := make([]int, len(ways)), allOf(ways)
 			alone[i], but[i] = 1, 0
@@ -279,7 +279,7 @@ func (m *matrix) recover(image *memoryHost, where string, depth int) {
 		m.fail("%s: should be as %s: %s", where, name, problem)
 		return
 	}
-	if depth == 0 && !m.shallow && len(moments) > 1 && (*full || m.random.IntN(16) == 0) {
+	if depth == 0 && !m.shallow && len(moments) > 1 && (*full || m.random.IntN(40) == 0) {
 		outer := m.name
 		m.name = where
 		m.crash(moments, depth+1)

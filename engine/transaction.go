@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -147,10 +148,22 @@ func (tx *transaction) change(step plan.Step, i int) error {
 	}
 	tx.dirty, tx.begun = stageOf(step), i+1
 	if step.Before.Exists {
-		// Where hard links are refused, the journal's copy serves.
-		_ = fsys.Link(step.Path, l.Backup)
+		if err := fsys.Link(step.Path, l.Backup); err != nil && !refusesLinks(err) {
+			return err
+		}
 	}
 	return tx.put(step.Path, step.After, l.Temp, now.Exists)
+}
+
+// refusesLinks reports whether a file can't have a second name: the file system has none, or the kernel guards against them
+// (fs.protected_hardlinks). Then the journal's copy serves. On a full disk it would not, so that is no such case.
+func refusesLinks(err error) bool {
+	for _, refusal := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.ENOSYS, syscall.EMLINK, syscall.EXDEV} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
 }
 
 // put makes a path hold a state. A file's content is in temp already.
