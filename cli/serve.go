@@ -58,15 +58,26 @@ func (p *program) facadeOptions(logger *slog.Logger) facade.Options {
 	}
 }
 
-// recoverAtStart undoes what a killed process has left. If that fails the server starts all the same: health says so, and
-// every change tries again.
+// recoverAtStart undoes what a killed process has left, and disables a route that keeps nginx from starting. If that fails
+// the server starts all the same: health says so, and every change tries again.
 func recoverAtStart(ctx context.Context, eng *engine.Engine, logger *slog.Logger) {
-	if interrupted, err := eng.Interrupted(); err != nil || !interrupted {
+	interrupted, err := eng.Interrupted()
+	if err != nil || (!interrupted && !refused(eng.TestConfig(ctx))) {
 		return // nothing to write, so that no lock is needed and none waited for
 	}
-	if _, err := eng.Recover(ctx); err != nil {
+	found, err := eng.Recover(ctx)
+	switch {
+	case err != nil:
 		logger.ErrorContext(ctx, "recover", "result", "failed", "error_code", engine.CodeOf(err), "error", err)
+	case found != nil:
+		logger.WarnContext(ctx, "recover", "result", "recovered", "found", found.String())
 	}
+}
+
+// refused reports whether an error is nginx's refusal of its configuration, and not that there is no nginx to ask.
+func refused(err error) bool {
+	var failure *engine.Error
+	return errors.As(err, &failure) && failure.Details["nginx_output"] != nil
 }
 
 const (
