@@ -56,7 +56,15 @@ func changeOptions(more ...cli.Flag) []cli.Flag {
 }
 
 func lockTimeoutOption() cli.Flag {
-	return &cli.DurationFlag{Name: optLockTimeout, Value: 10 * time.Second, Usage: "how long to wait for another process that is changing the host"}
+	return &cli.DurationFlag{
+		Name: optLockTimeout, Value: 10 * time.Second, Usage: "how long to wait for another process that is changing the host",
+		Action: func(_ *cli.Context, d time.Duration) error {
+			if d < 0 {
+				return usagef("--%s is %s, but must not be negative", optLockTimeout, d)
+			}
+			return nil
+		},
+	}
 }
 
 func networkStateOption() cli.Flag {
