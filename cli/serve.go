@@ -96,7 +96,10 @@ const (
 func serveUntil(ctx context.Context, l net.Listener, api *facade.Server, logger *slog.Logger, notifySocket string) error {
 	server := &http.Server{
 		Handler: api, ReadTimeout: readTimeout, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug), // what broken clients do is no error of ours
+		// What broken clients do is no error of ours.
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		// "OPTIONS *" is asked for a token, as everything else is.
+		DisableGeneralOptionsHandler: true,
 	}
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	loops := make(chan struct{})

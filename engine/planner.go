@@ -165,7 +165,7 @@ func (pl *planner) checkPrecondition() error {
 	if pl.req.Precondition == nil {
 		return nil
 	}
-	names := slices.Clone(pl.req.Delete)
+	names := slices.Concat(pl.req.Delete, pl.req.Obtain, pl.req.Renew)
 	for _, r := range pl.req.Routes {
 		names = append(names, r.Name())
 	}

@@ -2,6 +2,7 @@ package facade
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"sync"
@@ -37,7 +38,12 @@ type remotes struct {
 }
 
 // A remote is asked with a GET; any answer proves that it is there.
-type remote struct{ name, base, path string }
+type remote struct {
+	name, base, path string
+	// otherTrust: whoever really calls it trusts other authorities than this program does, as certbot does with its
+	// REQUESTS_CA_BUNDLE, so that a certificate that is unknown here says only that somebody is there.
+	otherTrust bool
+}
 
 const (
 	remoteTimeout = 2 * time.Second
@@ -46,9 +52,9 @@ const (
 
 func newRemotes(s *Server) *remotes {
 	return &remotes{now: s.opts.Clock, targets: []remote{
-		{"registry", s.opts.RegistryURL, "/health"},
-		{"orchestrator", s.opts.OrchestratorURL, "/health"},
-		{"acme", s.eng.Options().ACMEDirectoryURL, ""},
+		{name: "registry", base: s.opts.RegistryURL, path: "/health"},
+		{name: "orchestrator", base: s.opts.OrchestratorURL, path: "/health"},
+		{name: "acme", base: s.eng.Options().ACMEDirectoryURL, otherTrust: true},
 	}}
 }
 
@@ -74,8 +80,10 @@ func (t remote) ask(ctx context.Context) dependency {
 	if t.base == "" {
 		return d
 	}
-	if err := reach(ctx, t.base+t.path); err != nil {
-		d.Status, d.Detail = "unavailable", err.Error()
+	err := reach(ctx, t.base+t.path)
+	var untrusted *tls.CertificateVerificationError
+	if err != nil && !(t.otherTrust && errors.As(err, &untrusted)) {
+		d.Status, d.Detail = "unavailable", foreignReason(err)
 		return d
 	}
 	d.Status = "available"
@@ -89,7 +97,7 @@ func reach(ctx context.Context, url string) error {
 	}
 	resp, err := foreignClient(remoteTimeout).Do(req)
 	if err != nil {
-		return errors.New(foreignReason(err))
+		return err
 	}
 	return resp.Body.Close()
 }

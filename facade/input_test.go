@@ -56,7 +56,8 @@ func TestBadInputIsRefusedByFieldAndChangesNothing(t *testing.T) {
 		is.True(r.detail(t, "constraint") != nil)
 	}
 	is.Equal(c.do("DELETE", "/proxies/alpha", `{"dry_run":true}`).code(t), "INVALID_INPUT") // no body is taken
-	is.Equal(c.do("GET", "/proxies?x=1", "").code(t), "INVALID_INPUT")
+	is.Equal(c.do("GET", "/proxies?x=1", "").detail(t, "constraint"), "must be left out")
+	is.Equal(c.do("POST", "/proxies", `{"upstream":"http://localhost:8001"}`).detail(t, "field"), "domain") // not the name that comes of it
 	is.Equal(c.lab.Tree().Diff(before), "")
 }
 

@@ -107,7 +107,7 @@ func checkQuery(raw string, allowed []string) error {
 		field := clip(name, 64)
 		switch {
 		case !slices.Contains(allowed, name):
-			return refuse(engine.InvalidInput, details{"field": field, "constraint": "must be one of: " + strings.Join(allowed, ", ")}, "there is no parameter %q here", field)
+			return refuse(engine.InvalidInput, details{"field": field, "constraint": oneOf(allowed)}, "there is no parameter %q here", field)
 		case len(values) > 1:
 			return refuse(engine.InvalidInput, details{"field": field, "constraint": "must be given once"}, "the parameter %q is given more than once", field)
 		case values[0] != "true" && values[0] != "false":
@@ -115,6 +115,13 @@ func checkQuery(raw string, allowed []string) error {
 		}
 	}
 	return nil
+}
+
+func oneOf(allowed []string) string {
+	if len(allowed) == 0 {
+		return "must be left out"
+	}
+	return "must be one of: " + strings.Join(allowed, ", ")
 }
 
 // flag returns a parameter that [checkQuery] has passed.

@@ -146,6 +146,9 @@ func decodePost(r *http.Request) (resources.Route, error) {
 		return resources.Route{}, err
 	}
 	f := body.RouteFields
+	if f.DropletName == "" && f.Domain == "" {
+		return resources.Route{}, refuse(engine.InvalidInput, details{"field": "domain", "constraint": "must be given"}, "domain is missing")
+	}
 	if f.DropletName == "" {
 		f.DropletName, _, _ = strings.Cut(f.Domain, ".")
 	}

@@ -127,7 +127,7 @@ func parseDroplets(b []byte) (list []Droplet, skipped []Skipped, err error) {
 			return nil, nil, unavailable("the Registry's answer has no array of droplets")
 		}
 		records = *wrapped.Droplets
-	} else if err := json.Unmarshal(b, &records); err != nil {
+	} else if err := json.Unmarshal(b, &records); err != nil || records == nil { // null is no list
 		return nil, nil, unavailable("the Registry's answer is no list of droplets in JSON")
 	}
 	if len(records) > maxDroplets {

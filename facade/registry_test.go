@@ -137,6 +137,7 @@ func TestAHostileRegistryIsUnavailableAndNoMore(t *testing.T) {
 		"5 MB":           text("[" + strings.Repeat(" ", 5<<20) + "]"),
 		"deep":           text(strings.Repeat("[", 100_000)),
 		"no JSON":        text("<html>"),
+		"null":           text("null"),
 		"another object": text(`{"items":[]}`),
 		"many":           text("[" + strings.Repeat("0,", 20_000) + "0]"),
 		"a cut answer": func(w http.ResponseWriter, _ *http.Request) {

@@ -74,8 +74,9 @@ func routed(list []endpoint) http.Handler {
 	}
 	mux.Handle("/", notFound())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// ServeMux would redirect //proxies to /proxies, and many clients turn a redirected PUT into a GET.
-		if r.URL.Path != path.Clean(r.URL.Path) {
+		// ServeMux would redirect //proxies to /proxies, and many clients turn a redirected PUT into a GET. It answers
+		// "OPTIONS *" by itself, and not in JSON.
+		if r.URL.Path != path.Clean(r.URL.Path) || r.RequestURI == "*" {
 			notFound().ServeHTTP(w, r)
 			return
 		}

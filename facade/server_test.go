@@ -286,6 +286,9 @@ func TestPreconditionsAreHonoured(t *testing.T) {
 	is.Equal(c.do("PUT", "/proxies/alpha", body, "If-Match", first).status, 412) // somebody else was faster
 	is.Equal(c.do("DELETE", "/proxies/alpha", "", "If-Match", first).status, 412)
 	is.Equal(c.do("DELETE", "/proxies/alpha?dry_run=true", "", "If-Match", first).status, 412)
+	is.Equal(c.do("POST", "/proxies/alpha/ssl", "", "If-Match", first).status, 412)
+	is.Equal(c.do("POST", "/proxies/alpha/ssl?dry_run=true", `{"force_renew":true}`, "If-Match", first).status, 412)
+	is.Equal(c.do("POST", "/proxies/alpha/ssl?dry_run=true", "", "If-Match", r.header.Get("ETag")).status, 200)
 	is.Equal(c.do("DELETE", "/proxies/alpha", "", "If-Match", "unquoted").code(t), "INVALID_INPUT")
 	is.Equal(c.do("DELETE", "/proxies/alpha", "", "If-Match", r.header.Get("ETag")).status, 200)
 }

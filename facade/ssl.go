@@ -33,6 +33,11 @@ func (s *Server) issueCertificate() http.Handler {
 			return
 		}
 		req := engine.SSL(callOf(r).droplet, engine.SSLOptions{Email: body.Email, Force: body.ForceRenew})
+		var err error
+		if req.Precondition, err = precondition(r); err != nil {
+			writeError(w, r, err)
+			return
+		}
 		if flag(r, dryRun) {
 			s.planOnly(w, r, req)
 			return
