@@ -88,7 +88,6 @@ type Engine struct {
 	mu     sync.Mutex
 	tested map[string]string // what the files held that nginx -t last accepted
 	health map[string]HealthResult
-	last   lastTimes
 	// What the last handshakes showed, by the chain's path, and which site's turn it was.
 	seen     map[string]sighting
 	rotation int
@@ -98,8 +97,6 @@ type Engine struct {
 	queue    []*change
 	draining bool
 }
-
-type lastTimes struct{ reload time.Time }
 
 // Open returns an engine. It reads and changes nothing on the host, so it succeeds also where nginx is missing or a
 // journal waits for recovery; what needs them says so.

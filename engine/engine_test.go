@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
@@ -216,4 +218,31 @@ func TestARollbackRestoresEveryByte(t *testing.T) {
 	_, err = e.Do(ctx, engine.Rollback(history[0].ID))
 	is.NoErr(err)
 	is.Equal(lab.Tree(), before)
+}
+
+func TestADirectoryWithARoutesNameHidesNothingElse(t *testing.T) {
+	is := is.New(t)
+	ctx := context.Background()
+	lab := enginetest.Start(t, enginetest.Options{})
+	up := lab.Upstream("alpha")
+	e := open(t, lab)
+	_, err := e.Do(ctx, engine.Put(route(t, "alpha", up.Port())))
+	is.NoErr(err)
+	is.NoErr(os.Mkdir(lab.SitesAvailable+"/fpai-beta.conf", 0o755))
+	routes, err := e.Routes(ctx)
+	is.NoErr(err)
+	is.Equal(len(routes), 1)
+	_, err = e.Plan(ctx, engine.Put(route(t, "beta", up.Port())))
+	is.True(errors.Is(err, code(engine.UnmanagedFile)))
+}
+
+func TestTheLastReloadIsKnownToAProcessThatDidNotMakeIt(t *testing.T) {
+	is := is.New(t)
+	ctx := context.Background()
+	lab := enginetest.Start(t, enginetest.Options{})
+	before := time.Now()
+	_, err := open(t, lab).Do(ctx, engine.Put(route(t, "alpha", lab.Upstream("alpha").Port())))
+	is.NoErr(err)
+	at := open(t, lab).Nginx(ctx).LastReload
+	is.True(at.After(before.Add(-2*time.Second)) && at.Before(time.Now().Add(2*time.Second)))
 }

@@ -140,13 +140,15 @@ func readStateOf(fsys FS, name string, info fs.FileInfo) (*plan.State, error) {
 	case info.Mode().IsRegular():
 		s.Content, err = fsys.ReadFile(name)
 	default:
-		err = &fs.PathError{Op: "read", Path: name, Err: errors.New("neither a regular file nor a symbolic link")}
+		err = &fs.PathError{Op: "read", Path: name, Err: errNeither}
 	}
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
+
+var errNeither = errors.New("neither a regular file nor a symbolic link")
 
 // sameState reports whether what is there is what was meant. An owner of -1 on either side matches any.
 func sameState(a, b *plan.State) bool {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -186,7 +184,7 @@ func (e *Engine) renewedSince(pidFile string, hs []handshake) []handshake {
 	if err != nil {
 		return nil
 	}
-	started := workersStarted(pid)
+	started := workersStarted(pid).Add(-time.Second) // the times are rounded, and a handshake too many does no harm
 	var list []handshake
 	for _, h := range hs {
 		info, err := os.Stat(h.Fullchain)
@@ -200,8 +198,8 @@ func (e *Engine) renewedSince(pidFile string, hs []handshake) []handshake {
 	return list
 }
 
-// workersStarted is when the oldest worker that accepts was started, or a little before. If there is none, it is the
-// beginning of time, so that everything is looked at.
+// workersStarted is when the oldest worker that accepts was started: when nginx last loaded its configuration. If that is
+// not known, it is the beginning of time.
 func workersStarted(master int) time.Time {
 	w, err := workersOf(master)
 	if err != nil {
@@ -209,37 +207,13 @@ func workersStarted(master int) time.Time {
 	}
 	var oldest time.Time
 	for pid := range w.accepting {
-		if t := startOf(pid); oldest.IsZero() || t.Before(oldest) {
+		t, ok := startOf(pid)
+		if !ok {
+			return time.Time{}
+		}
+		if oldest.IsZero() || t.Before(oldest) {
 			oldest = t
 		}
 	}
 	return oldest
 }
-
-// startOf is when a process was started, from its start in ticks since boot (proc_pid_stat(5), field 22) and the uptime. Both
-// are cut to a hundredth of a second, and a second earlier is safe: it only means one handshake too many.
-func startOf(pid int) time.Time {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return time.Time{}
-	}
-	up, err := os.ReadFile("/proc/uptime")
-	if err != nil {
-		return time.Time{}
-	}
-	// The second field is the program's name in parentheses, and may hold anything.
-	_, rest, _ := strings.Cut(string(stat[max(0, bytes.LastIndexByte(stat, ')')):]), " ")
-	fields, seconds := strings.Fields(rest), strings.Fields(string(up))
-	if len(fields) < 20 || len(seconds) == 0 {
-		return time.Time{}
-	}
-	ticks, err1 := strconv.ParseInt(fields[19], 10, 64)
-	uptime, err2 := time.ParseDuration(seconds[0] + "s")
-	if err1 != nil || err2 != nil {
-		return time.Time{}
-	}
-	return time.Now().Add(time.Duration(ticks)*time.Second/ticksPerSecond - uptime - time.Second)
-}
-
-// ticksPerSecond is USER_HZ: 100 on every architecture that Go runs on under Linux.
-const ticksPerSecond = 100

@@ -156,10 +156,10 @@ var readers = runtime.GOMAXPROCS(0) + 1
 
 func (t *site) read(o *Observer) error {
 	var err error
-	if t.file, err = o.State(t.path); err != nil {
+	if t.file, err = stateOrNeither(o, t.path); err != nil {
 		return failf(ConfigWriteFailed, err, "read a site")
 	}
-	if t.linkState, err = o.State(t.link); err != nil {
+	if t.linkState, err = stateOrNeither(o, t.link); err != nil {
 		return failf(ConfigWriteFailed, err, "read a link")
 	}
 	t.enabled = t.linkState.IsLink() && leadsTo(t.link, t.linkState.Target, t.path)
@@ -181,6 +181,17 @@ func (t *site) read(o *Observer) error {
 		t.ours = t.managed.Name == t.name
 	}
 	return nil
+}
+
+// stateOrNeither is Observer.State for a name that may be taken by a directory or a FIFO: somebody else's, and no reason
+// not to see the other sites.
+func stateOrNeither(o *Observer, path string) (*plan.State, error) {
+	s, err := o.State(path)
+	if errors.Is(err, errNeither) {
+		o.Note(path, "neither file nor link")
+		return &plan.State{Exists: true}, nil
+	}
+	return s, err
 }
 
 // leadsTo reports whether a link with this target, at link, is a link to path.

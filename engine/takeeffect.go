@@ -177,9 +177,6 @@ func (tx *transaction) verify(ctx context.Context, step plan.Step) error {
 	if err := tx.verifyServed(ctx, step); err != nil {
 		return err
 	}
-	tx.e.mu.Lock()
-	tx.e.last.reload = tx.e.opts.Clock().UTC()
-	tx.e.mu.Unlock()
 	return nil
 }
 

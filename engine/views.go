@@ -82,7 +82,7 @@ type NginxStatus struct {
 	Draining int
 	// Accepting counts the workers that accept connections.
 	Accepting int
-	// LastReload is when this engine last saw a reload succeed; zero if it has not.
+	// LastReload is when nginx last put new workers in charge, whoever asked for it; zero if it does not run.
 	LastReload time.Time
 }
 
@@ -94,9 +94,6 @@ func (e *Engine) Nginx(ctx context.Context) NginxStatus {
 		return st
 	}
 	st.Present, st.Version = true, b.Version.String()
-	e.mu.Lock()
-	st.LastReload = e.last.reload
-	e.mu.Unlock()
 	s := &survey{obs: newObserver(e.fs, e.cache), build: b, sites: map[string]*site{}}
 	s.pidFile = b.PIDFile
 	_ = s.readMain(e) // without its configuration nginx has the pid file it was built with
@@ -107,6 +104,7 @@ func (e *Engine) Nginx(ctx context.Context) NginxStatus {
 	if w, err := workersOf(st.PID); err == nil {
 		st.Draining, st.Accepting = w.draining, len(w.accepting)
 	}
+	st.LastReload = workersStarted(st.PID)
 	return st
 }
 
