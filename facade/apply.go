@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
@@ -43,6 +44,14 @@ func desired(r *http.Request, b []byte) (engine.Request, error) {
 	}
 	req := engine.Desired(d)
 	req.KeepUnlisted = flag(r, keepUnlisted)
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(b, &given); err != nil {
+		return engine.Request{}, invalid(err)
+	}
+	// Nobody is asked here, so what removes every route has to be written out.
+	if _, ok := given["routes"]; !ok && !req.KeepUnlisted {
+		return engine.Request{}, refuse(engine.InvalidInput, details{"field": "routes", "constraint": "must be given; [] removes every route"}, "routes is missing")
+	}
 	return req, nil
 }
 
@@ -61,7 +70,7 @@ type applyAnswer struct {
 func applied(r *engine.Result) applyAnswer {
 	a := applyAnswer{
 		ID: r.ID, Status: "applied", PlanID: r.Plan.ID, Summary: r.Plan.Summary, Changes: r.Plan.Changes,
-		Warnings: r.Plan.Warnings, Duration: milliseconds(r.Duration),
+		Warnings: slices.Concat(r.Plan.Warnings, r.Warnings), Duration: milliseconds(r.Duration),
 	}
 	if r.ID == "" {
 		a.Status = "unchanged"
