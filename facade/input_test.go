@@ -57,7 +57,7 @@ func TestBadInputIsRefusedByFieldAndChangesNothing(t *testing.T) {
 	}
 	is.Equal(c.do("DELETE", "/proxies/alpha", `{"dry_run":true}`).code(t), "INVALID_INPUT") // no body is taken
 	is.Equal(c.do("GET", "/proxies?x=1", "").detail(t, "constraint"), "must be left out")
-	is.Equal(c.do("POST", "/apply", `{}`).detail(t, "field"), "routes") // what removes every route has to be written out
+	is.Equal(c.do("POST", "/apply", `{}`).detail(t, "field"), "routes")                                     // what removes every route has to be written out
 	is.Equal(c.do("POST", "/proxies", `{"upstream":"http://localhost:8001"}`).detail(t, "field"), "domain") // not the name that comes of it
 	is.Equal(c.lab.Tree().Diff(before), "")
 }
