@@ -204,7 +204,7 @@ func (e *Engine) settleAfter(ctx context.Context, tx *transaction, p *plan.Plan,
 		e.log.WarnContext(ctx, "the apply is done, but its journal could not be put away", "error", err)
 	}
 	e.pruneHistory()
-	e.noteTested(p, s)
+	e.noteTested(tx, p, s)
 }
 
 // warnDraining tells, before a reload adds to them, of old workers that pile up: an open WebSocket keeps the worker alive

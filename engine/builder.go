@@ -65,9 +65,9 @@ func (b *Builder) Step(s plan.Step) {
 	b.steps = append(b.steps, s)
 }
 
-// pathStep is the step that makes a path hold what is wanted there.
+// pathStep is the step that makes a path hold what is wanted there. Its diff is drawn by [complete].
 func pathStep(address, path string, before, after *plan.State) plan.Step {
-	s := plan.Step{Address: address, Path: path, Before: before, After: after, Diff: plan.Diff(path, before, after)}
+	s := plan.Step{Address: address, Path: path, Before: before, After: after}
 	base := filepath.Base(path)
 	switch {
 	case after.Exists && after.IsLink():

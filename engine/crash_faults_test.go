@@ -20,7 +20,7 @@ func faultsOf(op crashfs.Op) []error {
 		return []error{syscall.EIO, syscall.ENOSPC, syscall.EROFS, syscall.EACCES, syscall.EMFILE}
 	case "Write":
 		return []error{syscall.EIO, syscall.ENOSPC, crashfs.ErrShortWrite}
-	case "Sync", "SyncDir":
+	case "Sync", "SyncDir", "SyncAll":
 		return []error{syscall.EIO, syscall.ENOSPC}
 	case "Close", "Truncate", "Chown":
 		return []error{syscall.EIO}

@@ -30,6 +30,8 @@ type scenario struct {
 	fail func(*memoryServer)
 	// noLinks: the file system has no hard links.
 	noLinks bool
+	// oneSync: the new files count as many.
+	oneSync bool
 }
 
 func always(r Request) func(*memoryHost) Request { return func(*memoryHost) Request { return r } }
@@ -64,6 +66,7 @@ func scenarios(t testing.TB) []scenario {
 		{name: "a refused test is undone", before: two, change: always(mixed), fail: func(s *memoryServer) { s.refuse = true }},
 		{name: "a refused reload is undone", before: two, change: always(mixed), fail: func(s *memoryServer) { s.bind = true }},
 		{name: "a refused reload is undone without hard links", before: two, change: always(mixed), fail: func(s *memoryServer) { s.bind = true }, noLinks: true},
+		{name: "the first routes with one sync for all", change: always(apply(r("a"), r("b"))), oneSync: true},
 	}
 }
 
@@ -84,6 +87,9 @@ func (s scenario) start(t testing.TB, h *memoryHost) (change func() error) {
 	t.Helper()
 	req := s.change(h)
 	e := h.open(t)
+	if s.oneSync {
+		e.manyFiles = 1
+	}
 	e.noteGood(t) // so that nginx -t, which may fail below, is asked for the change alone
 	if s.fail != nil {
 		s.fail(h.nginx)

@@ -84,6 +84,8 @@ type Engine struct {
 	// writing serialises writers of this process in front of the lock that serialises processes.
 	writing chan struct{}
 	settled bool // the state directory is durable; belongs to whoever is writing
+	// manyFiles is from how many new files on one sync of the whole file system is cheaper than one of each.
+	manyFiles int
 
 	mu     sync.Mutex
 	tested map[string]string // what the files held that nginx -t last accepted
@@ -110,8 +112,9 @@ func Open(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts: o, fs: o.FS, log: o.Logger, cache: newStateCache(o.Clock), certs: newCertificateCache(o.Clock), seen: map[string]sighting{}, writing: make(chan struct{}, 1),
-		nginx:  &nginx{bin: o.NginxBin, conf: o.NginxConf, timeout: o.NginxTimeout},
-		health: map[string]HealthResult{},
+		manyFiles: 100,
+		nginx:     &nginx{bin: o.NginxBin, conf: o.NginxConf, timeout: o.NginxTimeout},
+		health:    map[string]HealthResult{},
 	}
 	e.kinds = map[string]StepKind{}
 	for _, k := range append(e.builtinKinds(), o.Kinds...) {

@@ -29,6 +29,10 @@ type FS interface {
 	Remove(name string) error
 	// SyncDir makes the directory's entries durable.
 	SyncDir(name string) error
+	// SyncLater returns a function that makes durable all that was written to the file system of a directory since:
+	// for many files cheaper than [File.Sync] of each, but it waits for what others have written there, too. Where that
+	// can't be had, or would not tell of all failures, the error is [errors.ErrUnsupported].
+	SyncLater(dir string) (sync func() error, err error)
 }
 
 // A File is an open file of an [FS].

@@ -116,9 +116,7 @@ func namesFileOf(complaint string, t *site) bool {
 // carryOut does path steps as an apply of its own, without nginx's consent: it is nginx that they are to mend.
 func (e *Engine) carryOut(ctx context.Context, changes []plan.Change, steps []plan.Step) error {
 	p := &plan.Plan{Operation: "recover", Changes: changes, Summary: summarise(changes), Steps: steps}
-	for i := range p.Steps {
-		p.Steps[i].ID = stepID(i)
-	}
+	complete(p.Steps)
 	tx := e.newTransaction(ctx, p, &survey{})
 	if err := tx.start(p.Steps); err != nil {
 		return e.abandon(ctx, tx, failf(ConfigWriteFailed, err, "prepare the change"))

@@ -77,6 +77,20 @@ type loggedStep struct {
 	Backup string `json:"backup,omitempty"`
 }
 
+// leftovers are the names beside the path that may be taken, whatever has become of the step and of its undo.
+func (l loggedStep) leftovers() []string {
+	switch {
+	case l.Before == nil:
+		return nil
+	case l.Before.Exists:
+		return []string{l.Temp, l.Backup}
+	case strings.HasPrefix(l.After, "symlink "): // plan.State.String
+		return nil // it is made in its place
+	default:
+		return []string{l.Temp}
+	}
+}
+
 type loggedState struct {
 	Mode    fs.FileMode `json:"mode,omitempty"`
 	Content []byte      `json:"content,omitempty"`
@@ -97,11 +111,15 @@ func (l *loggedState) state() *plan.State {
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func encodeRecord(r record) ([]byte, error) {
-	b, err := json.Marshal(r)
-	if err != nil {
+	const noSum = "00000000 "
+	b := bytes.NewBufferString(noSum)
+	if err := json.NewEncoder(b).Encode(r); err != nil { // with a newline behind it
 		return nil, err
 	}
-	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum(b, castagnoli), b), nil
+	line := b.Bytes()
+	sum := crc32.Checksum(bytes.TrimSuffix(line[len(noSum):], []byte("\n")), castagnoli)
+	copy(line, fmt.Sprintf("%08x", sum))
+	return line, nil
 }
 
 // startJournal makes the journal with its first record durable.

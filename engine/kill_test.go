@@ -183,6 +183,14 @@ func (d *deadly) SyncDir(name string) error {
 	return d.OS.SyncDir(name)
 }
 
+func (d *deadly) SyncLater(dir string) (func() error, error) {
+	sync, err := d.OS.SyncLater(dir)
+	return func() error {
+		d.step()
+		return sync()
+	}, err
+}
+
 type deadlyFile struct {
 	engine.File
 	d *deadly

@@ -419,15 +419,25 @@ func (pl *planner) assemble() (*plan.Plan, error) {
 	}
 	steps = append(steps, pl.obtainSteps(len(steps))...)
 	steps = append(steps, pl.deletions...)
-	for i := range steps {
-		steps[i].ID = stepID(i)
-	}
+	complete(steps)
 	p.Steps = steps
 	slices.SortStableFunc(pl.changes, func(a, b plan.Change) int { return cmp.Compare(a.Address, b.Address) })
 	p.Changes = pl.changes
 	p.Summary = summarise(pl.changes)
 	p.Fingerprints = pl.s.obs.fingerprints()
 	return p, p.Seal()
+}
+
+// complete numbers the steps of a plan, and draws the diffs of those that change a path: side by side, since they are most
+// of the work where there are thousands.
+func complete(steps []plan.Step) {
+	_ = forEach(len(steps), readers, func(i int) error {
+		s := &steps[i]
+		if s.ID = stepID(i); isPathStep(*s) {
+			s.Diff = plan.Diff(s.Path, s.Before, s.After)
+		}
+		return nil
+	})
 }
 
 func stepID(i int) string { return fmt.Sprintf("s%d", i+1) }

@@ -88,17 +88,17 @@ func (e *Engine) knownGood(s *survey) bool {
 }
 
 // noteTested remembers the configuration as it is after an apply, so that the next one need not test it again first.
-func (e *Engine) noteTested(p *plan.Plan, s *survey) {
+func (e *Engine) noteTested(tx *transaction, p *plan.Plan, s *survey) {
 	if !changesConfiguration(p) {
 		return
 	}
 	now := contents(s.obs)
-	for _, step := range p.Steps {
+	for i, step := range p.Steps {
 		if !isPathStep(step) {
 			continue
 		}
 		if step.After.Exists {
-			now[step.Path] = step.After.String()
+			now[step.Path] = tx.begin.Steps[i].After
 		} else {
 			delete(now, step.Path)
 		}

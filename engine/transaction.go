@@ -80,24 +80,70 @@ func (tx *transaction) start(steps []plan.Step) error {
 	if err != nil {
 		return err
 	}
-	return forEach(len(steps), tx.e.writers(), func(i int) error {
-		if s := steps[i]; isPathStep(s) && s.After.Exists && !s.After.IsLink() {
-			return tx.writeTemp(tx.begin.Steps[i].Temp, s.After, s.Before)
+	return tx.writeTemps(steps)
+}
+
+// writeTemps writes the new files beside their places and makes their content durable.
+func (tx *transaction) writeTemps(steps []plan.Step) error {
+	var files []int
+	for i, s := range steps {
+		if isPathStep(s) && s.After.Exists && !s.After.IsLink() {
+			files = append(files, i)
 		}
-		return nil
-	})
-}
-
-// writers is how many files are written side by side: fsync is waiting, and the disk takes several at a time.
-func (e *Engine) writers() int {
-	if _, real := e.fs.(OS); real {
-		return 16
 	}
-	return 1 // a simulated file system wants the same order every time
+	syncAll, err := tx.syncLater(steps, files)
+	if err != nil {
+		return err
+	}
+	each := syncAll == nil && !tx.e.opts.NoSync
+	err = forEach(len(files), tx.e.writers(each), func(n int) error {
+		i := files[n]
+		return tx.create(tx.begin.Steps[i].Temp, steps[i].After, steps[i].Before, each)
+	})
+	if syncAll != nil {
+		err = errors.Join(err, syncAll())
+	}
+	return err
 }
 
-// writeTemp writes a file with its final rights and owner, so that nothing is wrong with it at any moment after its rename.
+// syncLater returns what makes many new files durable at once, or nil if each has to be synced by itself: they are few,
+// or in several directories, as those of resources of one's own may be.
+func (tx *transaction) syncLater(steps []plan.Step, files []int) (func() error, error) {
+	if tx.e.opts.NoSync || len(files) < tx.e.manyFiles {
+		return nil, nil
+	}
+	dir := filepath.Dir(steps[files[0]].Path)
+	for _, i := range files {
+		if filepath.Dir(steps[i].Path) != dir {
+			return nil, nil
+		}
+	}
+	syncAll, err := tx.e.fs.SyncLater(dir)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, nil
+	}
+	return syncAll, err
+}
+
+// writers is how many files are written side by side. The kernel makes one file of a directory after the other, but fsync
+// is waiting, and the disk takes several at a time.
+func (e *Engine) writers(sync bool) int {
+	if _, real := e.fs.(OS); !real {
+		return 1 // a simulated file system wants the same order every time
+	}
+	if !sync {
+		return readers
+	}
+	return 16
+}
+
+// writeTemp writes a file as [transaction.create] does, durably.
 func (tx *transaction) writeTemp(name string, want, replaces *plan.State) error {
+	return tx.create(name, want, replaces, !tx.e.opts.NoSync)
+}
+
+// create writes a file with its final rights and owner, so that nothing is wrong with it at any moment after its rename.
+func (tx *transaction) create(name string, want, replaces *plan.State, sync bool) error {
 	f, err := tx.e.fs.Create(name, want.Mode.Perm())
 	if err != nil {
 		return err
@@ -114,7 +160,7 @@ func (tx *transaction) writeTemp(name string, want, replaces *plan.State) error 
 	if n, err := f.Write(want.Content); err != nil || n < len(want.Content) {
 		return errors.Join(cmpErr(err, errShortWrite), f.Close())
 	}
-	if !tx.e.opts.NoSync {
+	if sync {
 		if err := f.Sync(); err != nil {
 			return errors.Join(err, f.Close())
 		}
@@ -236,10 +282,7 @@ func (tx *transaction) finish() error {
 func (tx *transaction) clean() error {
 	var errs []error
 	for _, l := range tx.begin.Steps {
-		if l.Before == nil {
-			continue
-		}
-		for _, name := range []string{l.Temp, l.Backup} {
+		for _, name := range l.leftovers() {
 			if err := tx.e.fs.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, err)
 			}

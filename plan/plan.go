@@ -7,6 +7,7 @@
 package plan
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
@@ -14,8 +15,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"io/fs"
 	"strings"
 	"unicode/utf8"
@@ -179,7 +178,8 @@ func (p *Plan) Seal() error {
 // digest hashes the plan field by field, each behind its length. It is the same for every JSON text of the plan, however
 // that is spaced.
 func (p *Plan) digest() (string, error) {
-	d := digester{sha256.New()}
+	hash := sha256.New()
+	d := digester{bufio.NewWriter(hash)}
 	d.text(p.FormatVersion, p.ToolVersion, p.Operation)
 	if err := d.json(p.Request); err != nil {
 		return "", fmt.Errorf("the plan's request is no JSON: %w", err)
@@ -201,18 +201,17 @@ func (p *Plan) digest() (string, error) {
 	for _, f := range p.Fingerprints {
 		d.text(f.Path, f.State)
 	}
-	return hex.EncodeToString(d.Sum(nil)), nil
+	_ = d.Flush() // a hash never fails
+	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // A digester feeds a hash in such a way that no two plans give it the same bytes.
-type digester struct{ hash.Hash }
+type digester struct{ *bufio.Writer }
 
 func (d digester) number(ns ...int) {
-	var b []byte
 	for _, n := range ns {
-		b = binary.BigEndian.AppendUint64(b, uint64(n))
+		_, _ = d.Write(binary.BigEndian.AppendUint64(d.AvailableBuffer(), uint64(n)))
 	}
-	_, _ = d.Write(b)
 }
 
 func (d digester) text(ss ...string) {
@@ -222,7 +221,7 @@ func (d digester) text(ss ...string) {
 			s = strings.Map(func(r rune) rune { return r }, s)
 		}
 		d.number(len(s))
-		_, _ = io.WriteString(d, s)
+		_, _ = d.WriteString(s)
 	}
 }
 

@@ -7,48 +7,63 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
-	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // measureBulk measures an apply of many new routes at once, durable and served at its end, against writing the same files
 // and links, one sync for all, nginx's test and its reload.
+// Every round has a new host.
 func (b *bench) measureBulk(ctx context.Context) error {
 	n := b.scale.many
 	b.say("%d new routes in one apply…", n)
-	h, err := newHost(ctx, 0)
-	if err != nil {
-		return err
-	}
-	defer h.Close()
 	routes := make([]resources.Route, n)
 	for i := range routes {
 		routes[i] = makeRoute(i, 8000+i)
 	}
-	durable, err := h.bulkApply(ctx, routes, false)
-	if err != nil {
+	var first *host // its files stay when it is closed
+	onNewHost := func(change func(h *host) (time.Duration, error)) func() (time.Duration, error) {
+		return func() (time.Duration, error) {
+			h, err := b.newHost(ctx, 0)
+			if err != nil {
+				return 0, err
+			}
+			defer h.Close()
+			if first == nil {
+				first = h
+			}
+			return change(h)
+		}
+	}
+	apply := func(noSync bool) func() (time.Duration, error) {
+		return onNewHost(func(h *host) (time.Duration, error) {
+			e, err := h.open(noSync)
+			if err != nil {
+				return 0, err
+			}
+			return timed(func() error {
+				_, err := e.Do(ctx, h.desired(routes))
+				return err
+			})
+		})
+	}
+	// The first round is not counted, and its apply writes what the floor writes.
+	if _, err := apply(false)(); err != nil {
 		return err
 	}
-	volatile, err := h.bulkApply(ctx, routes, true)
-	if err != nil {
+	floor := onNewHost(func(h *host) (time.Duration, error) {
+		sites, err := first.sitesFor(h)
+		if err != nil {
+			return 0, err
+		}
+		return timed(func() error { return h.writeAll(sites) })
+	})
+	if _, err := floor(); err != nil {
 		return err
 	}
-	var sites map[string][]byte
-	floor := func() (time.Duration, error) {
-		h.rest()
-		d, err := timed(func() error { return h.writeAll(sites) })
-		return d, errors.Join(err, h.removeAll(sites))
-	}
-	// The floor writes what an apply has written.
-	if sites, err = h.sitesOf(ctx, routes); err != nil {
-		return err
-	}
-	if _, err := interleave(1, floor, durable); err != nil {
-		return err
-	}
-	all, err := interleave(b.scale.rounds, floor, durable, volatile)
+	all, err := interleave(b.scale.rounds, floor, apply(false), apply(true))
 	if err != nil {
 		return err
 	}
@@ -57,45 +72,29 @@ func (b *bench) measureBulk(ctx context.Context) error {
 	return nil
 }
 
-// bulkApply returns what applies the routes to a host that has none, and takes them away again.
-func (h *host) bulkApply(ctx context.Context, routes []resources.Route, noSync bool) (func() (time.Duration, error), error) {
-	e, err := h.open(noSync)
-	return func() (time.Duration, error) {
-		h.rest()
-		d, err := timed(func() error {
-			_, err := e.Do(ctx, h.desired(routes))
-			return err
-		})
-		if err == nil {
-			_, err = h.eng.Do(ctx, engine.Destroy())
-		}
-		return d, err
-	}, err
-}
-
-// sitesOf returns the files that an apply of the routes writes, by name.
-func (h *host) sitesOf(ctx context.Context, routes []resources.Route) (map[string][]byte, error) {
-	if _, err := h.eng.Do(ctx, h.desired(routes)); err != nil {
-		return nil, err
-	}
+// sitesFor returns a host's files by name, as they have to be on another.
+func (h *host) sitesFor(other *host) (map[string]string, error) {
 	entries, err := os.ReadDir(h.SitesAvailable)
 	if err != nil {
 		return nil, err
 	}
-	sites := map[string][]byte{}
+	moved := strings.NewReplacer(h.Dir, other.Dir,
+		fmt.Sprint(h.HTTPPort), fmt.Sprint(other.HTTPPort), fmt.Sprint(h.HTTPSPort), fmt.Sprint(other.HTTPSPort))
+	sites := map[string]string{}
 	for _, e := range entries {
-		if sites[e.Name()], err = os.ReadFile(filepath.Join(h.SitesAvailable, e.Name())); err != nil {
+		text, err := os.ReadFile(filepath.Join(h.SitesAvailable, e.Name()))
+		if err != nil {
 			return nil, err
 		}
+		sites[e.Name()] = moved.Replace(string(text))
 	}
-	_, err = h.eng.Do(ctx, engine.Destroy())
-	return sites, err
+	return sites, nil
 }
 
-func (h *host) writeAll(sites map[string][]byte) error {
+func (h *host) writeAll(sites map[string]string) error {
 	for name, text := range sites {
 		path := filepath.Join(h.SitesAvailable, name)
-		if err := errors.Join(os.WriteFile(path, text, 0o644), os.Symlink(path, filepath.Join(h.SitesEnabled, name))); err != nil {
+		if err := errors.Join(os.WriteFile(path, []byte(text), 0o644), os.Symlink(path, filepath.Join(h.SitesEnabled, name))); err != nil {
 			return err
 		}
 	}
@@ -104,13 +103,4 @@ func (h *host) writeAll(sites map[string][]byte) error {
 		return fmt.Errorf("sync: %w: %s", err, out)
 	}
 	return errors.Join(h.testConfig(), h.reload())
-}
-
-func (h *host) removeAll(sites map[string][]byte) error {
-	for name := range sites {
-		if err := errors.Join(os.Remove(filepath.Join(h.SitesEnabled, name)), os.Remove(filepath.Join(h.SitesAvailable, name))); err != nil {
-			return err
-		}
-	}
-	return h.reload()
 }

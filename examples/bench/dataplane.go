@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -64,12 +65,12 @@ server {
 // measureDataPlane measures requests through the generated vhost against one tuned by hand, in front of the same upstream.
 func (b *bench) measureDataPlane(ctx context.Context) error {
 	b.say("requests through the generated vhost…")
-	back, port, err := newUpstream()
+	back, port, err := b.newUpstream()
 	if err != nil {
 		return err
 	}
 	defer back.Close()
-	h, err := newHost(ctx, 0)
+	h, err := b.newHost(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -77,16 +78,13 @@ func (b *bench) measureDataPlane(ctx context.Context) error {
 	if err := h.addVhosts(port); err != nil {
 		return err
 	}
-	for scheme, port := range map[string]int{"http": h.HTTPPort, "https": h.HTTPSPort} {
-		if err := b.compareVhosts(ctx, strings.ToUpper(scheme), fmt.Sprintf("%s://127.0.0.1:%d/", scheme, port)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(
+		b.compareVhosts(ctx, "HTTP", fmt.Sprintf("http://127.0.0.1:%d/", h.HTTPPort)),
+		b.compareVhosts(ctx, "HTTPS", fmt.Sprintf("https://127.0.0.1:%d/", h.HTTPSPort)))
 }
 
-func newUpstream() (*enginetest.Lab, int, error) {
-	lab, err := enginetest.New(enginetest.Options{})
+func (b *bench) newUpstream() (*enginetest.Lab, int, error) {
+	lab, err := b.newLab()
 	if err != nil {
 		return nil, 0, err
 	}

@@ -14,7 +14,7 @@ import (
 // connection for each request.
 func (b *bench) measureDrops(ctx context.Context) error {
 	b.say("%d applies in a row under load, three times…", b.scale.applies)
-	back, port, err := newUpstream()
+	back, port, err := b.newUpstream()
 	if err != nil {
 		return err
 	}

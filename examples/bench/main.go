@@ -27,6 +27,7 @@ type bench struct {
 	scale  scale
 	table  *table
 	costs  []cost // of one PUT, for the plot
+	dir    string // of all that is measured
 	out    io.Writer
 }
 
@@ -97,6 +98,11 @@ func (b *bench) parts() []part {
 
 func (b *bench) run(ctx context.Context, parts []part, only string) error {
 	start := time.Now()
+	remove, err := b.makeDir()
+	if err != nil {
+		return err
+	}
+	defer remove()
 	for _, p := range parts {
 		if !strings.Contains(p.name, only) {
 			continue

@@ -18,7 +18,7 @@ func (b *bench) measureMany(ctx context.Context) error {
 		if err := b.measureBurst(ctx, h, s); err != nil {
 			return err
 		}
-		h, err := newHost(ctx, b.scale.many) // as it is without the burst's routes
+		h, err := b.newHost(ctx, b.scale.many) // as it is without the burst's routes
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
 )
 
 // measureTest measures "nginx -t" of the generated tree against a tree written by hand that does the same.
@@ -36,7 +35,7 @@ func (b *bench) measureTest(h *host) error {
 
 // handWrittenTree makes a host whose routes are those of another, written by hand.
 func (b *bench) handWrittenTree(like *host) (*host, error) {
-	lab, err := enginetest.New(enginetest.Options{})
+	lab, err := b.newLab()
 	if err != nil {
 		return nil, err
 	}

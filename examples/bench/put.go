@@ -22,7 +22,7 @@ func (b *bench) measurePuts(ctx context.Context) error {
 
 // onHost measures on a host with n routes and the program serving it.
 func (b *bench) onHost(ctx context.Context, n int, measure func(ctx context.Context, h *host, s *service) error) error {
-	h, err := newHost(ctx, n)
+	h, err := b.newHost(ctx, n)
 	if err != nil {
 		return err
 	}

@@ -302,6 +302,21 @@ func (f *FS) SyncDir(name string) error {
 	return nil
 }
 
+// SyncLater returns a function that makes everything durable.
+func (f *FS) SyncLater(dir string) (func() error, error) {
+	return func() error {
+		if err := f.begin("SyncAll", dir, true); err != nil {
+			if errors.Is(err, ErrLie) {
+				return nil
+			}
+			return err
+		}
+		f.mu.Unlock()
+		f.SyncAll()
+		return nil
+	}, nil
+}
+
 // syncDir makes the entries durable, and of a rename between directories the other half too: both are one transaction
 // of the file system.
 func (f *FS) syncDir(n *inode) {

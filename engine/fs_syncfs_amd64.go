@@ -1,0 +1,4 @@
+package engine
+
+// sysSyncfs is syncfs(2)'s number, which package syscall has for newer architectures only.
+const sysSyncfs = 306

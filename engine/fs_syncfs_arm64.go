@@ -1,0 +1,5 @@
+package engine
+
+import "syscall"
+
+const sysSyncfs = syscall.SYS_SYNCFS
