@@ -47,10 +47,12 @@ func (e *Engine) execute(ctx context.Context, p *plan.Plan, s *survey) (*Result,
 	if p.Empty() {
 		return &Result{Plan: p}, nil
 	}
-	if err := e.checkReady(ctx, p, s); err != nil {
+	ready := make(chan error, 1)
+	go func() { ready <- e.checkReady(ctx, p, s) }()
+	tx := e.newTransaction(ctx, p, s) // meanwhile: nginx may be testing its configuration
+	if err := <-ready; err != nil {
 		return nil, err
 	}
-	tx := e.newTransaction(ctx, p, s)
 	if changesConfiguration(p) {
 		e.warnDraining(ctx, tx)
 	}
