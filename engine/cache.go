@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"io/fs"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -11,27 +13,39 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
-// A stateCache remembers the states of files within one process, so that a server with thousands of routes does not read
-// them all for a change of one. An entry holds as long as the file's identity, size and times are what they were.
+// A stateCache remembers what was found at paths within one process, so that a server with thousands of routes does not read
+// them all for a change of one. A file is the same as long as its identity, size and times are. A symbolic link can't be
+// written to, so it is the same as long as its directory is, which is one look for all of them.
 type stateCache struct {
 	clock func() time.Time
 	mu    sync.Mutex
-	known map[string]cachedState
-	// headers are those of the files in known: parsing one costs more than finding its file unchanged.
-	headers map[string]header
+	known map[string]*found
+	lists map[string]list
 }
 
-type cachedState struct {
+// A found is what was found at a path.
+type found struct {
 	key   fileKey
+	dir   fileKey // of its directory, for a link
 	state *plan.State
 	text  string // state.String(), which costs a hash
+	// header is resources.ParseManaged of the content: once, since that costs more than finding the file unchanged.
+	header func() (resources.Managed, error)
 }
 
-// A header is what a managed file was found to say of itself.
-type header struct {
-	of      *plan.State
-	managed resources.Managed
-	err     error
+func newFound(key fileKey, s *plan.State) *found {
+	return &found{key: key, state: s, text: s.String(), header: sync.OnceValues(func() (resources.Managed, error) {
+		return resources.ParseManaged(s.Content)
+	})}
+}
+
+var nothing = newFound(fileKey{}, &plan.State{})
+
+// A list is the names in a directory, in order, but for hidden ones.
+type list struct {
+	key   fileKey
+	names []string
+	text  string // its fingerprint
 }
 
 // A fileKey changes whenever a file does, but for changes within one tick of the kernel's clock.
@@ -48,10 +62,16 @@ type fileKey struct {
 const racy = 50 * time.Millisecond
 
 func newStateCache(clock func() time.Time) *stateCache {
-	return &stateCache{clock: clock, known: map[string]cachedState{}, headers: map[string]header{}}
+	return &stateCache{clock: clock, known: map[string]*found{}, lists: map[string]list{}}
 }
 
-func keyOf(info fs.FileInfo) (fileKey, bool) {
+// settled reports whether something with this key can't have changed since without its key having done so, too.
+func (c *stateCache) settled(k fileKey) bool {
+	return k != fileKey{} && c.clock().UnixNano()-k.ctime > int64(racy)
+}
+
+// keyOf returns the zero key where the system tells too little for one.
+func keyOf(info fs.FileInfo) (key fileKey, ok bool) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return fileKey{}, false
@@ -62,58 +82,90 @@ func keyOf(info fs.FileInfo) (fileKey, bool) {
 	}, true
 }
 
-// state is readState, from memory where the file is the same. The content must not be changed by the caller.
-func (c *stateCache) state(fsys FS, name string) (*plan.State, string, error) {
-	info, err := fsys.Lstat(name)
+// dirKey returns the key of a directory, also of one that the path is a link to. It is zero if there is none.
+func dirKey(fsys FS, path string) fileKey {
+	info, err := fsys.Lstat(path + "/.")
+	if err != nil || !info.IsDir() {
+		return fileKey{}
+	}
+	key, _ := keyOf(info)
+	return key
+}
+
+// look finds what is at a path, from memory where it is the same. dir is its directory's key. The result must not be changed.
+func (c *stateCache) look(fsys FS, path string, dir fileKey) (*found, error) {
+	c.mu.Lock()
+	known := c.known[path]
+	c.mu.Unlock()
+	if known != nil && known.state.IsLink() && known.dir == dir && dir != (fileKey{}) {
+		return known, nil
+	}
+	info, err := fsys.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.forget(name)
-		return &plan.State{}, "absent", nil
+		c.remember(path, nil)
+		return nothing, nil
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	key, cacheable := keyOf(info)
-	c.mu.Lock()
-	known, ok := c.known[name]
-	c.mu.Unlock()
-	if ok && cacheable && known.key == key {
-		return known.state, known.text, nil
+	key, ok := keyOf(info)
+	if ok && known != nil && known.key == key {
+		if !known.state.IsLink() || !c.settled(dir) {
+			return known, nil
+		}
+		again := *known
+		again.dir = dir
+		c.remember(path, &again)
+		return &again, nil
 	}
-	s, err := readStateOf(fsys, name, info)
+	s, err := readStateOf(fsys, path, info)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	text := s.String()
-	if cacheable && c.clock().UnixNano()-key.ctime > int64(racy) {
-		c.mu.Lock()
-		c.known[name] = cachedState{key: key, state: s, text: text}
-		c.mu.Unlock()
+	f := newFound(key, s)
+	if s.IsLink() && c.settled(dir) {
+		f.dir = dir
 	}
-	return s, text, nil
+	if c.settled(key) {
+		c.remember(path, f)
+	}
+	return f, nil
 }
 
-// header is resources.ParseManaged, from memory where the state is the one it was parsed from.
-func (c *stateCache) header(name string, s *plan.State) (resources.Managed, error) {
+func (c *stateCache) remember(path string, f *found) {
 	c.mu.Lock()
-	h, ok := c.headers[name]
-	remember := c.known[name].state == s
-	c.mu.Unlock()
-	if ok && h.of == s {
-		return h.managed, h.err
+	defer c.mu.Unlock()
+	if f == nil {
+		delete(c.known, path)
+	} else {
+		c.known[path] = f
 	}
-	h = header{of: s}
-	h.managed, h.err = resources.ParseManaged(s.Content)
-	if remember {
-		c.mu.Lock()
-		c.headers[name] = h
-		c.mu.Unlock()
-	}
-	return h.managed, h.err
 }
 
-func (c *stateCache) forget(name string) {
+// list returns the names in a directory, from memory where it is the same.
+func (c *stateCache) list(fsys FS, path string, dir fileKey) (list, error) {
 	c.mu.Lock()
-	delete(c.known, name)
-	delete(c.headers, name)
+	known := c.lists[path]
 	c.mu.Unlock()
+	if known.key == dir && dir != (fileKey{}) {
+		return known, nil
+	}
+	entries, err := fsys.ReadDir(path)
+	if err != nil {
+		return list{}, err
+	}
+	l := list{key: dir, names: make([]string, 0, len(entries))}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			l.names = append(l.names, e.Name())
+		}
+	}
+	slices.Sort(l.names)
+	l.text = "directory sha256:" + plan.Hash([]byte(strings.Join(l.names, "\n")))
+	if c.settled(dir) {
+		c.mu.Lock()
+		c.lists[path] = l
+		c.mu.Unlock()
+	}
+	return l, nil
 }

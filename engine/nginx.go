@@ -312,8 +312,8 @@ func (r *reloading) wait(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		// Looking takes CPU away from nginx: a hundredth of the wait is exact enough.
-		case <-time.After(max(time.Millisecond, time.Since(start)/100)):
+		// Looking takes CPU away from nginx: a two hundredth of the wait is exact enough.
+		case <-time.After(max(time.Millisecond, time.Since(start)/200)):
 		}
 	}
 }

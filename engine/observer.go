@@ -21,21 +21,42 @@ type Observer struct {
 
 	mu   sync.Mutex
 	seen map[string]string
-	dirs map[string][]string // what ReadDir has found: one pass sees one listing, and reads it once
+	dirs map[string]fileKey  // as they were when they were first asked for
+	read map[string][]string // what ReadDir has found: one pass sees one listing
 }
 
 func newObserver(fsys FS, cache *stateCache) *Observer {
-	return &Observer{fs: fsys, cache: cache, seen: map[string]string{}, dirs: map[string][]string{}}
+	return &Observer{fs: fsys, cache: cache, seen: map[string]string{}, dirs: map[string]fileKey{}, read: map[string][]string{}}
 }
 
 // State returns what is at a path, without following a link there. Nothing there is no error.
 func (o *Observer) State(path string) (*plan.State, error) {
-	s, text, err := o.cache.state(o.fs, path)
+	f, err := o.look(path)
 	if err != nil {
 		return nil, err
 	}
-	o.note(path, text)
-	return s, nil
+	return f.state, nil
+}
+
+func (o *Observer) look(path string) (*found, error) {
+	f, err := o.cache.look(o.fs, path, o.dirKey(filepath.Dir(path)))
+	if err != nil {
+		return nil, err
+	}
+	o.note(path, f.text)
+	return f, nil
+}
+
+// dirKey returns what a directory's key was before anything in it was looked at.
+func (o *Observer) dirKey(path string) fileKey {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key, known := o.dirs[path]
+	if !known {
+		key = dirKey(o.fs, path)
+		o.dirs[path] = key
+	}
+	return key
 }
 
 // ReadFile returns a file's content, following links; the fingerprint is of the content reached.
@@ -56,12 +77,12 @@ func (o *Observer) ReadFile(path string) ([]byte, error) {
 // A directory that is not there is empty. The caller must not change the slice.
 func (o *Observer) ReadDir(path string) ([]string, error) {
 	o.mu.Lock()
-	names, known := o.dirs[path]
+	names, known := o.read[path]
 	o.mu.Unlock()
 	if known {
 		return names, nil
 	}
-	entries, err := o.fs.ReadDir(path)
+	l, err := o.cache.list(o.fs, path, o.dirKey(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		o.note(path, "absent")
 		return nil, nil
@@ -69,18 +90,11 @@ func (o *Observer) ReadDir(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names = make([]string, 0, len(entries))
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
-			names = append(names, e.Name())
-		}
-	}
-	slices.Sort(names)
-	o.note(path, "directory sha256:"+plan.Hash([]byte(strings.Join(names, "\n"))))
+	o.note(path, l.text)
 	o.mu.Lock()
-	o.dirs[path] = names
+	o.read[path] = l.names
 	o.mu.Unlock()
-	return names, nil
+	return l.names, nil
 }
 
 // Note records the state of something that is no file, such as a program's version.
@@ -114,11 +128,16 @@ func (o *Observer) glob(pattern string) ([]string, error) {
 		}
 		for _, name := range names {
 			if ok, _ := filepath.Match(base, name); ok {
-				paths = append(paths, filepath.Join(d, name))
+				paths = append(paths, inDir(d, name))
 			}
 		}
 	}
 	return paths, nil
+}
+
+// inDir is filepath.Join for a clean path and a plain name, of which thousands are joined.
+func inDir(dir, base string) string {
+	return strings.TrimSuffix(dir, "/") + "/" + base
 }
 
 // fingerprints returns all that was seen, in order of path.

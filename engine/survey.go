@@ -126,7 +126,7 @@ func siteName(base string) (string, bool) {
 func (e *Engine) newSite(name string) *site {
 	base := resources.FilePrefix + name + resources.FileSuffix
 	return &site{
-		name: name, path: filepath.Join(e.opts.SitesAvailable, base), link: filepath.Join(e.opts.SitesEnabled, base),
+		name: name, path: inDir(e.opts.SitesAvailable, base), link: inDir(e.opts.SitesEnabled, base),
 		file: &plan.State{}, linkState: &plan.State{},
 	}
 }
@@ -155,13 +155,15 @@ func (s *survey) readSites(e *Engine) error {
 var readers = runtime.GOMAXPROCS(0) + 1
 
 func (t *site) read(o *Observer) error {
-	var err error
-	if t.file, err = stateOrNeither(o, t.path); err != nil {
+	file, err := lookOrNeither(o, t.path)
+	if err != nil {
 		return failf(ConfigWriteFailed, err, "read a site")
 	}
-	if t.linkState, err = stateOrNeither(o, t.link); err != nil {
+	link, err := lookOrNeither(o, t.link)
+	if err != nil {
 		return failf(ConfigWriteFailed, err, "read a link")
 	}
+	t.file, t.linkState = file.state, link.state
 	t.enabled = t.linkState.IsLink() && leadsTo(t.link, t.linkState.Target, t.path)
 	if !t.file.Exists {
 		// A link of ours whose file somebody removed.
@@ -171,7 +173,7 @@ func (t *site) read(o *Observer) error {
 	if t.file.IsLink() {
 		return nil
 	}
-	t.managed, err = o.cache.header(t.path, t.file)
+	t.managed, err = file.header()
 	switch {
 	case errors.Is(err, resources.ErrUnmanaged):
 	case err != nil:
@@ -183,19 +185,22 @@ func (t *site) read(o *Observer) error {
 	return nil
 }
 
-// stateOrNeither is Observer.State for a name that may be taken by a directory or a FIFO: somebody else's, and no reason
-// not to see the other sites.
-func stateOrNeither(o *Observer, path string) (*plan.State, error) {
-	s, err := o.State(path)
+// lookOrNeither looks at a name that may be taken by a directory or a FIFO: somebody else's, and no reason not to see the
+// other sites.
+func lookOrNeither(o *Observer, path string) (*found, error) {
+	f, err := o.look(path)
 	if errors.Is(err, errNeither) {
 		o.Note(path, "neither file nor link")
-		return &plan.State{Exists: true}, nil
+		return newFound(fileKey{}, &plan.State{Exists: true}), nil
 	}
-	return s, err
+	return f, err
 }
 
 // leadsTo reports whether a link with this target, at link, is a link to path.
 func leadsTo(link, target, path string) bool {
+	if target == path {
+		return true
+	}
 	if !filepath.IsAbs(target) {
 		target = filepath.Join(filepath.Dir(link), target)
 	}
