@@ -29,14 +29,29 @@ type found struct {
 	dir   fileKey // of its directory, for a link
 	state *plan.State
 	text  string // state.String(), which costs a hash
-	// header is resources.ParseManaged of the content: once, since that costs more than finding the file unchanged.
-	header func() (resources.Managed, error)
+	parsed *parsed
+}
+
+// A parsed is what a managed file says of itself. It is parsed once: that costs more than finding the file unchanged.
+type parsed struct {
+	once   sync.Once
+	header resources.Managed
+	err    error
 }
 
 func newFound(key fileKey, s *plan.State) *found {
-	return &found{key: key, state: s, text: s.String(), header: sync.OnceValues(func() (resources.Managed, error) {
-		return resources.ParseManaged(s.Content)
-	})}
+	f := &found{key: key, state: s, text: s.String()}
+	if !s.IsLink() {
+		f.parsed = &parsed{}
+	}
+	return f
+}
+
+// header is resources.ParseManaged of a file.
+func (f *found) header() (resources.Managed, error) {
+	p := f.parsed
+	p.once.Do(func() { p.header, p.err = resources.ParseManaged(f.state.Content) })
+	return p.header, p.err
 }
 
 var nothing = newFound(fileKey{}, &plan.State{})
