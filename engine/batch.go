@@ -202,7 +202,7 @@ func (e *Engine) sift(ctx context.Context, batch []*change, s *survey) []*change
 	for i, c := range batch {
 		err := errs[i]
 		if err == nil {
-			err = claim(claimed, c.req)
+			err = claimInBatch(claimed, c.req)
 		}
 		if err != nil {
 			c.end(nil, err)
@@ -214,8 +214,8 @@ func (e *Engine) sift(ctx context.Context, batch []*change, s *survey) []*change
 	return good
 }
 
-// claim refuses a domain that a change before this one in the batch claims.
-func claim(claimed map[string]string, req Request) error {
+// claimInBatch refuses a domain that a change before this one in the batch claims.
+func claimInBatch(claimed map[string]string, req Request) error {
 	for _, r := range req.Routes {
 		for _, domain := range r.Domains() {
 			if other, taken := claimed[domain]; taken && other != r.Address() {

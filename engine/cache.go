@@ -25,10 +25,10 @@ type stateCache struct {
 
 // A found is what was found at a path.
 type found struct {
-	key   fileKey
-	dir   fileKey // of its directory, for a link
-	state *plan.State
-	text  string // state.String(), which costs a hash
+	key    fileKey
+	dir    fileKey // of its directory, for a link
+	state  *plan.State
+	text   string // state.String(), which costs a hash
 	parsed *parsed
 }
 

@@ -63,13 +63,11 @@ func (pl *planner) isNeeded(l *lineage) bool {
 	if pl.certs.used[l.name] || pl.s.foreignUse(l.name) != "" {
 		return true
 	}
-	if r, ok := pl.after[certificateName(l.name)]; ok && r.EnableSSL() {
+	if r, ok := pl.afterwards(certificateName(l.name)); ok && r.EnableSSL() {
 		return true
 	}
-	for name := range pl.after {
-		_, planned := pl.wanted[name]
-		t := pl.s.sites[name]
-		if !planned && t != nil && t.managed.Certificate != nil && *t.managed.Certificate == l.files {
+	for _, t := range pl.s.sites {
+		if pl.isLeft(t) && t.managed.Certificate != nil && *t.managed.Certificate == l.files {
 			return true
 		}
 	}

@@ -104,7 +104,7 @@ func (pl *planner) isCertificate(address string) bool {
 	if !ok || strings.ContainsAny(name, "/\x00") {
 		return false
 	}
-	if _, isRoute := pl.after[name]; isRoute {
+	if _, isRoute := pl.afterwards(name); isRoute {
 		return true
 	}
 	l, err := pl.lineage(resources.FilePrefix + name)

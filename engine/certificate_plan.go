@@ -217,7 +217,7 @@ func (pl *planner) keepAsWas(spec *certificateSpec, l *lineage) {
 func (pl *planner) isAnswered(domain string) bool {
 	if pl.certs.answered == nil {
 		pl.certs.answered = map[string]bool{}
-		for _, r := range pl.after {
+		for r := range pl.allAfterwards() {
 			for _, d := range r.Domains() {
 				pl.certs.answered[d] = pl.certs.answered[d] || r.Enabled()
 			}
@@ -293,7 +293,7 @@ func (pl *planner) planListed() error {
 		if !pl.targeted(c.Address()) {
 			continue
 		}
-		if r, ok := pl.after[c.Name()]; ok && !r.Enabled() {
+		if r, ok := pl.afterwards(c.Name()); ok && !r.Enabled() {
 			continue // it is needed once the route is enabled
 		}
 		if err := pl.checkAnswered(c); err != nil {

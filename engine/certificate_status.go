@@ -93,7 +93,7 @@ func (e *Engine) Certificate(ctx context.Context, name string) (CertificateStatu
 	if err != nil && CodeOf(err) != ProxyNotFound {
 		return CertificateStatus{}, err
 	}
-	if strings.HasPrefix(name, "_") || strings.ContainsAny(name, "/\x00") {
+	if isShared(name) || strings.ContainsAny(name, "/\x00") {
 		return CertificateStatus{}, notFound(name)
 	}
 	lineage := resources.FilePrefix + name

@@ -88,7 +88,7 @@ func (e *Engine) guilty(refusal *testError) (*site, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.sites)) {
 		t := s.sites[name]
-		if !t.ours || !t.enabled || strings.HasPrefix(name, "_") {
+		if !t.ours || !t.enabled || isShared(name) {
 			continue
 		}
 		if refusal.File == t.link || refusal.File == t.path || (refusal.File == "" && namesFileOf(refusal.Reason, t)) {

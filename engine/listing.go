@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -78,7 +77,7 @@ func (l *listing) readAgain(e *Engine, changed map[string]bool) error {
 }
 
 func (l *listing) set(t *site) {
-	if t.ours && !strings.HasPrefix(t.name, "_") {
+	if t.ours && !isShared(t.name) {
 		l.byName[t.name] = t.status()
 	} else {
 		delete(l.byName, t.name)

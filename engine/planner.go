@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -63,8 +64,6 @@ type planner struct {
 
 	wanted map[string]resources.Route // by name
 	doomed map[string]bool            // names of sites to delete
-	// after are the routes that will be there, wanted ones and those left alone.
-	after map[string]resources.Route
 
 	own       []plan.Step // steps of resources of one's own
 	checks    []plan.Step
@@ -107,10 +106,8 @@ func (pl *planner) run(ctx context.Context) error {
 	if err := pl.checkConflicts(); err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(pl.s.sites)) {
-		if pl.doomed[name] {
-			pl.planDeletion(pl.s.sites[name])
-		}
+	for _, name := range slices.Sorted(maps.Keys(pl.doomed)) {
+		pl.planDeletion(pl.s.sites[name])
 	}
 	if err := pl.lookAtCertificates(); err != nil {
 		return err
@@ -181,9 +178,9 @@ func (pl *planner) checkPrecondition() error {
 	return nil
 }
 
-// resolve works out which routes are wanted, which go, and which will be there afterwards.
+// resolve works out which routes are wanted, and which go.
 func (pl *planner) resolve() error {
-	pl.wanted, pl.doomed, pl.after = map[string]resources.Route{}, map[string]bool{}, map[string]resources.Route{}
+	pl.wanted, pl.doomed = map[string]resources.Route{}, map[string]bool{}
 	for _, r := range pl.req.Routes {
 		if pl.targeted(r.Address()) {
 			pl.wanted[r.Name()] = r
@@ -197,7 +194,7 @@ func (pl *planner) resolve() error {
 	}
 	for _, name := range pl.req.Delete {
 		t := pl.s.sites[name]
-		if t == nil || strings.HasPrefix(name, "_") || (!t.ours && !t.file.Exists && !t.linkState.Exists) {
+		if t == nil || isShared(name) || (!t.ours && !t.file.Exists && !t.linkState.Exists) {
 			return notFound(name)
 		}
 		if !t.ours {
@@ -205,20 +202,53 @@ func (pl *planner) resolve() error {
 		}
 		pl.doomed[name] = true
 	}
-	for name, t := range pl.s.sites {
-		if !t.ours || strings.HasPrefix(name, "_") {
-			continue
-		}
-		_, listed := pl.wanted[name]
-		if !listed && !pl.req.KeepUnlisted && pl.targeted("route."+name) {
-			pl.doomed[name] = true
-		}
-		if !listed && !pl.doomed[name] && !t.managed.Route.IsZero() {
-			pl.after[name] = t.managed.Route
+	if !pl.req.KeepUnlisted {
+		for name, t := range pl.s.sites {
+			if _, listed := pl.wanted[name]; !listed && t.ours && !isShared(name) && pl.targeted("route."+name) {
+				pl.doomed[name] = true
+			}
 		}
 	}
-	maps.Copy(pl.after, pl.wanted)
 	return pl.checkTargets()
+}
+
+// isShared tells the names of files that routes share from those of routes.
+func isShared(name string) bool { return strings.HasPrefix(name, "_") }
+
+// isLeft reports whether a site is a route that the plan leaves alone.
+func (pl *planner) isLeft(t *site) bool {
+	if !t.ours || isShared(t.name) || pl.doomed[t.name] || t.managed.Route.IsZero() {
+		return false
+	}
+	_, wanted := pl.wanted[t.name]
+	return !wanted
+}
+
+// afterwards returns the route that there will be under a name.
+func (pl *planner) afterwards(name string) (resources.Route, bool) {
+	if r, ok := pl.wanted[name]; ok {
+		return r, true
+	}
+	if t := pl.s.sites[name]; t != nil && pl.isLeft(t) {
+		return t.managed.Route, true
+	}
+	return resources.Route{}, false
+}
+
+// allAfterwards are the routes that there will be, in no order.
+func (pl *planner) allAfterwards() iter.Seq[resources.Route] {
+	return func(yield func(resources.Route) bool) {
+		for _, r := range pl.wanted {
+			if !yield(r) {
+				return
+			}
+		}
+		for _, t := range pl.s.sites {
+			if pl.isLeft(t) && !yield(t.managed.Route) {
+				return
+			}
+		}
+	}
 }
 
 func (pl *planner) targeted(address string) bool {

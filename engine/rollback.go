@@ -76,7 +76,7 @@ func reconverges(kind string) bool {
 func (pl *planner) othersEnabled(b *begin) bool {
 	for name, t := range pl.s.sites {
 		touched := slices.ContainsFunc(b.Steps, func(l loggedStep) bool { return l.Step.Path == t.link || l.Step.Path == t.path })
-		if t.ours && t.enabled && !strings.HasPrefix(name, "_") && !touched {
+		if t.ours && t.enabled && !isShared(name) && !touched {
 			return true
 		}
 	}

@@ -8,9 +8,11 @@ import (
 // planShared keeps the files that routes share: there while a route needs them, and gone with the last.
 func (pl *planner) planShared() error {
 	needed, https := false, false
-	for _, r := range pl.after {
+	for r := range pl.allAfterwards() {
 		needed = needed || r.Enabled()
-		https = https || (r.Enabled() && r.EnableSSL())
+		if https = r.Enabled() && r.EnableSSL(); https {
+			break
+		}
 	}
 	var maps, fallback []byte
 	var err error

@@ -28,6 +28,8 @@ type survey struct {
 	sites    map[string]*site // by droplet name, or "_maps" and "_default"
 	// foreign are the sites of configurations that are not managed, wherever nginx.conf includes them from.
 	foreign []resources.Site
+	// claims are the domains of all sites, found when they are first asked for: once for a whole batch of changes.
+	claims func() map[string][]claim
 	// certificates are the files that those sites name as certificates and keys, with the file that names each.
 	certificates      map[string]string
 	pidFile, errorLog string
@@ -51,6 +53,7 @@ type site struct {
 // survey looks at the whole host in one pass.
 func (e *Engine) survey(ctx context.Context) (*survey, error) {
 	s := &survey{obs: newObserver(e.fs, e.cache), sites: map[string]*site{}}
+	s.claims = sync.OnceValue(s.findClaims)
 	var err error
 	if s.build, err = e.nginx.build(ctx); err != nil {
 		return nil, err

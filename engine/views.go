@@ -40,7 +40,7 @@ func (e *Engine) Routes(context.Context) ([]RouteStatus, error) {
 
 // Route returns one managed route. Without it, the error has the code ProxyNotFound.
 func (e *Engine) Route(_ context.Context, name string) (RouteStatus, error) {
-	if strings.HasPrefix(name, "_") || strings.ContainsAny(name, "/\x00") {
+	if isShared(name) || strings.ContainsAny(name, "/\x00") {
 		return RouteStatus{}, notFound(name)
 	}
 	t := e.newSite(name)
