@@ -217,11 +217,15 @@ func (e *Engine) warnDraining(ctx context.Context, tx *transaction) {
 		return
 	}
 	w, err := workersOf(pid)
-	if err != nil || w.draining < len(w.accepting) {
+	if err != nil || len(w.draining) < len(w.accepting) {
 		return
 	}
-	text := fmt.Sprintf("%d old workers of nginx still have open connections, such as WebSockets, from earlier reloads; worker_shutdown_timeout in nginx.conf bounds how long they live", w.draining)
-	e.log.WarnContext(ctx, text, "draining", w.draining)
+	n := w.lingering(time.Now())
+	if n < len(w.accepting) {
+		return
+	}
+	text := fmt.Sprintf("%d old workers of nginx still have open connections, such as WebSockets, from earlier reloads; worker_shutdown_timeout in nginx.conf bounds how long they live", n)
+	e.log.WarnContext(ctx, text, "draining", n)
 	e.emit(ctx, Event{Type: Warning, ApplyID: tx.begin.ID, Message: text})
 }
 

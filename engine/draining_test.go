@@ -36,6 +36,9 @@ func TestOldWorkersThatPileUpAreReported(t *testing.T) {
 		is.NoErr(err)
 		settleWorkers(ctx, e, i)
 		is.Equal(len(warnings), 0)
+		if i == 2 {
+			time.Sleep(4 * time.Second) // those that end by themselves have done so
+		}
 		_, err = e.Do(ctx, engine.Put(route(t, "alpha", up.Port(), func(f *resources.RouteFields) { f.Aliases = []string{fmt.Sprintf("a%d.example.test", i)} })))
 		is.NoErr(err)
 	}

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -218,8 +220,34 @@ func processTitle(pid int) string {
 // workers are the master's worker processes: those that accept, and those that only finish what they have.
 type workers struct {
 	accepting map[int]bool
-	draining  int
+	draining  []int
 }
+
+// lingering returns how many workers have been draining for longer than clients without a request are given. A worker
+// drains from when the next ones were started.
+func (w workers) lingering(now time.Time) int {
+	var starts []time.Time
+	for _, pid := range slices.AppendSeq(slices.Clone(w.draining), maps.Keys(w.accepting)) {
+		if t, ok := startOf(pid); ok && now.Sub(t) > lingerTime {
+			starts = append(starts, t)
+		}
+	}
+	n := 0
+	for _, pid := range w.draining {
+		own, ok := startOf(pid)
+		if ok && slices.ContainsFunc(starts, func(t time.Time) bool { return t.Sub(own) > generation }) {
+			n++
+		}
+	}
+	return n
+}
+
+const (
+	// lingerTime is more than the second of keepalive_min_timeout and the second by which start times may be wrong.
+	lingerTime = 3 * time.Second
+	// generation is the least time between the workers of one reload and those of the next.
+	generation = 50 * time.Millisecond
+)
 
 func workersOf(master int) (workers, error) {
 	pids, err := childrenOf(master)
@@ -244,7 +272,7 @@ func classify(children string) workers {
 		}
 		switch title := processTitle(pid); {
 		case strings.HasPrefix(title, "nginx: worker process is shutting down"):
-			w.draining++
+			w.draining = append(w.draining, pid)
 		case strings.HasPrefix(title, "nginx: worker process"):
 			w.accepting[pid] = true
 		}

@@ -102,7 +102,7 @@ func (e *Engine) Nginx(ctx context.Context) NginxStatus {
 	}
 	st.Running = true
 	if w, err := workersOf(st.PID); err == nil {
-		st.Draining, st.Accepting = w.draining, len(w.accepting)
+		st.Draining, st.Accepting = len(w.draining), len(w.accepting)
 	}
 	st.LastReload = workersStarted(st.PID)
 	return st

@@ -82,6 +82,8 @@ func goldens() []golden {
 		{"https-to-https-name", with("1.22.1", ca), one + `,"upstream_host":"app.internal","upstream_scheme":"https"`, files},
 		{"https-to-https-localhost", with("1.22.1", ca), one + `,"upstream_scheme":"https"`, files},
 		{"https-to-https-address", with("1.22.1", ca), one + `,"upstream_host":"10.1.2.3","upstream_scheme":"https"`, files},
+		{"http-1.27.4", with("1.27.4", plain), one, nil},
+		{"https-1.27.4", with("1.27.4", plain), one, files},
 	}
 }
 
@@ -140,8 +142,8 @@ func shared(t *testing.T, n *nginx, s resources.Settings) {
 func skipUnlessFit(t *testing.T, s resources.Settings) {
 	t.Helper()
 	nginx, openssl := installed(t)
-	directive := version.Must(version.NewVersion("1.25.1"))
-	if s.Nginx.LessThan(directive) != nginx.LessThan(directive) {
+	http2, spares := version.Must(version.NewVersion("1.25.1")), version.Must(version.NewVersion("1.27.4"))
+	if s.Nginx.LessThan(http2) != nginx.LessThan(http2) || (!s.Nginx.LessThan(spares) && nginx.LessThan(spares)) {
 		t.Skipf("the text is for nginx %s, and %s is installed", s.Nginx, nginx)
 	}
 	if mlkem := version.Must(version.NewVersion("3.5")); s.OpenSSL.GreaterThan(mlkem) && openssl.LessThan(mlkem) {

@@ -83,6 +83,9 @@ func (s *Settings) canRejectHandshake() bool { return atLeast(s.Nginx, 1, 19, 4)
 // rotatesTicketKeys: from 1.23.2 nginx changes the keys of session tickets by itself.
 func (s *Settings) rotatesTicketKeys() bool { return atLeast(s.Nginx, 1, 23, 2) }
 
+// sparesConnections: keepalive_min_timeout came with 1.27.4.
+func (s *Settings) sparesConnections() bool { return atLeast(s.Nginx, 1, 27, 4) }
+
 // knowsMLKEM: older OpenSSL takes the name of the post-quantum group for an error, and nginx does not start.
 func (s *Settings) knowsMLKEM() bool { return s.OpenSSL != nil && atLeast(s.OpenSSL, 3, 5, 0) }
 

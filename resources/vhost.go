@@ -73,6 +73,7 @@ func (v *vhost) redirectServer() {
 	v.listen(v.host.HTTPPort)
 	v.names()
 	v.Directive("client_header_timeout", "15s")
+	v.spareConnections()
 	v.challenge()
 	v.Block("location", []string{"/"}, func() { v.Expand("return", "301", v.httpsURL()) })
 }
@@ -148,8 +149,19 @@ func (v *vhost) limits() {
 	v.Directive("client_body_timeout", "30s")
 	v.Directive("send_timeout", "30s")
 	v.Directive("keepalive_timeout", "65s")
+	v.spareConnections()
 	v.Directive("large_client_header_buffers", "4", "16k")
 	v.Directive("reset_timedout_connection", "on")
+}
+
+// spareConnections makes reloads lose no request. At a reload nginx closes the connections that are waiting for their next
+// request, and one that is on its way then gets no answer; clients of HTTP/1.1 have to send it again (RFC 9112, 9.3.1), and
+// not all do. With this, a connection that has been waiting for less than a second gets one more answer, with "Connection:
+// close".
+func (v *vhost) spareConnections() {
+	if v.host.sparesConnections() {
+		v.Directive("keepalive_min_timeout", "1s")
+	}
 }
 
 // challenge answers an ACME CA. It comes before everything else a server does, in the HTTPS server too: a CA follows
