@@ -48,7 +48,7 @@ $(STATICCHECK):
 bench: install build ## measure against the floor, nginx itself, and print the table of ratios
 	go run ./examples/bench
 
-bench-peers: install build ## the same work, done by what people use today
+bench-peers: install build ## the same work, done by Caddy, OpenTofu and Ansible, as far as they can be had
 	go run ./examples/bench -peers
 
 clean: ## remove what was built

@@ -24,19 +24,19 @@ func TestEveryPartMeasures(t *testing.T) {
 	is.NoErr(b.run(t.Context(), b.parts(), ""))
 	for _, what := range []string{
 		"PUT of one route, 3 there", "4 parallel PUTs", "plan without a change, 5 routes", "a durable apply", "memory of serve, 5 routes",
-		"nginx -t, 5 generated routes", "3 new routes in one durable apply", "HTTP requests", "HTTPS requests", "applies in a row under load",
+		"nginx -t, 5 generated routes", "3 new routes in one durable apply", "HTTP requests", "HTTPS requests", "applies under load", "bare SIGHUPs",
 	} {
 		is.True(strings.Contains(text.String(), what)) // in the table
 	}
 	readme := filepath.Join(t.TempDir(), "README.md")
-	is.NoErr(os.WriteFile(readme, []byte("# Before\n\n"+marker+"\n\n## After\n"), 0o644))
+	is.NoErr(os.WriteFile(readme, []byte("# Before\n\n<!-- performance -->\n\n## After\n"), 0o644))
 	plot := filepath.Join(t.TempDir(), "cost.svg")
-	is.NoErr(b.save(readme, plot))
-	is.NoErr(b.save(readme, plot)) // replaces what the first wrote
+	is.NoErr(b.save(readme, benchPlace, plot))
+	is.NoErr(b.save(readme, benchPlace, plot)) // replaces what the first wrote
 	page, err := os.ReadFile(readme)
 	is.NoErr(err)
 	is.Equal(strings.Count(string(page), "PUT of one route, 3 there"), 1)
-	is.True(strings.HasSuffix(string(page), endMarker+"\n\n## After\n")) // the rest of the page stays
+	is.True(strings.HasSuffix(string(page), "<!-- /performance -->\n\n## After\n")) // the rest of the page stays
 	svg, err := os.ReadFile(plot)
 	is.NoErr(err)
 	is.True(bytes.HasPrefix(svg, []byte("<svg ")))

@@ -155,7 +155,7 @@ func (b *bench) compareVhosts(ctx context.Context, scheme, url string) error {
 				return err
 			}
 			if l.broken+l.refused > 0 {
-				return fmt.Errorf("%d of %d requests failed: %s", l.broken+l.refused, l.total, l.report)
+				return fmt.Errorf("%d of %d requests failed: %s", l.broken+l.refused, l.total, l.text)
 			}
 			rate[i], p99[i] = append(rate[i], l.rate), append(p99[i], l.p99)
 		}

@@ -4,7 +4,7 @@
 //
 //	make bench                        the whole table, about ten minutes
 //	go run ./examples/bench -quick    small numbers of routes, about two minutes
-//	make bench-peers                  the same work done by Caddy
+//	make bench-peers                  the same work done by Caddy, OpenTofu and Ansible
 //
 // Everything runs in temporary directories, on an nginx of its own (package enginetest).
 package main
@@ -37,14 +37,15 @@ type scale struct {
 	put        []int // numbers of routes that are there when one is put
 	many, most int   // routes for what is measured once, and for what grows
 	burst      int   // PUTs at the same time
+	slow       int   // routes for what takes half a second for each
 	load       time.Duration
 	applies    int // in a row, under load
 }
 
 var (
-	full  = scale{rounds: 7, put: []int{10, 100, 1000, 5000}, many: 1000, most: 10_000, burst: 200, load: 5 * time.Second, applies: 50}
-	quick = scale{rounds: 5, put: []int{10, 300}, many: 300, most: 1000, burst: 100, load: time.Second, applies: 10}
-	tiny  = scale{rounds: 1, put: []int{3}, many: 3, most: 5, burst: 4, load: 200 * time.Millisecond, applies: 2}
+	full  = scale{rounds: 7, put: []int{10, 100, 1000, 5000}, many: 1000, most: 10_000, burst: 200, slow: 50, load: 5 * time.Second, applies: 50}
+	quick = scale{rounds: 5, put: []int{10, 300}, many: 300, most: 1000, burst: 100, slow: 10, load: time.Second, applies: 10}
+	tiny  = scale{rounds: 1, put: []int{3}, many: 3, most: 5, burst: 4, slow: 2, load: 200 * time.Millisecond, applies: 2}
 )
 
 func main() {
@@ -53,7 +54,7 @@ func main() {
 	rounds := flag.Int("rounds", 0, "how often each side is measured, instead of 7 times (5 with -quick)")
 	only := flag.String("only", "", "measure only what has this in its name")
 	binary := flag.String("bin", "bin/proxy-manager", "the program that is measured (make build)")
-	markdown := flag.String("md", "", "write the table into this Markdown file, between its performance markers")
+	markdown := flag.String("md", "", "write the table into this Markdown file, between the markers of its place")
 	plot := flag.String("plot", "", "write the cost of one PUT against the number of routes to this SVG file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -73,7 +74,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-	if err := b.save(*markdown, *plot); err != nil {
+	place := benchPlace
+	if *peers {
+		place = peersPlace
+	}
+	if err := b.save(*markdown, place, *plot); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -96,6 +101,11 @@ func (b *bench) parts() []part {
 	}
 }
 
+// peerParts measure what people use today on the same work, as far as it can be had.
+func (b *bench) peerParts() []part {
+	return []part{{"caddy", b.measureCaddy}, {"tofu", b.measureTofu}, {"ansible", b.measureAnsible}}
+}
+
 func (b *bench) run(ctx context.Context, parts []part, only string) error {
 	start := time.Now()
 	remove, err := b.makeDir()
@@ -116,14 +126,14 @@ func (b *bench) run(ctx context.Context, parts []part, only string) error {
 	return nil
 }
 
-func (b *bench) save(markdown, plot string) error {
+func (b *bench) save(markdown, place, plot string) error {
 	if plot != "" && len(b.costs) > 0 {
 		if err := os.WriteFile(plot, drawCosts(b.costs), 0o644); err != nil {
 			return err
 		}
 	}
 	if markdown != "" {
-		return b.table.intoMarkdown(markdown, machine())
+		return b.table.intoMarkdown(markdown, place, fmt.Sprintf("%s, %d rounds", machine(), b.scale.rounds))
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
 )
 
 // measureTest measures "nginx -t" of the generated tree against a tree written by hand that does the same.

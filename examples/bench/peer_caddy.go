@@ -21,10 +21,6 @@ import (
 // caddyVersion is what people run today. It is built in a temporary directory, and no dependency of this module.
 const caddyVersion = "v2.11.9"
 
-// peerParts measure what people use today on the same work. OpenTofu and Ansible are not among them: neither is a Go
-// program that "go install" can have, nor a package of Debian 12 that needs nothing else set up.
-func (b *bench) peerParts() []part { return []part{{"caddy", b.measureCaddy}} }
-
 // measureCaddy adds routes to a Caddy by its admin API, one alone and many at the same time, and to Proxy Manager.
 func (b *bench) measureCaddy(ctx context.Context) error {
 	binary, remove, err := installCaddy(ctx)

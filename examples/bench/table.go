@@ -35,7 +35,14 @@ func (t *table) amount(what, ours, target string) {
 }
 
 func spread(r samples) string {
-	return fmt.Sprintf("%.2f (%.2f–%.2f)", r.median(), r.min(), r.max())
+	return fmt.Sprintf("%s (%s–%s)", ratio(r.median()), ratio(r.min()), ratio(r.max()))
+}
+
+func ratio(r float64) string {
+	if r < 0.1 {
+		return fmt.Sprintf("%.2g", r)
+	}
+	return fmt.Sprintf("%.2f", r)
 }
 
 func seconds(s float64) string {
@@ -74,14 +81,15 @@ func (t *table) markdown() string {
 	return b.String()
 }
 
-// The markers between which the table stands in a Markdown file.
+// The places in a Markdown file where tables stand, each between two markers.
 const (
-	marker    = "<!-- performance -->"
-	endMarker = "<!-- /performance -->"
+	benchPlace = "performance"
+	peersPlace = "peers"
 )
 
-// intoMarkdown puts the table between the markers of a file, in the place of the one before.
-func (t *table) intoMarkdown(file, note string) error {
+// intoMarkdown puts the table between the markers of a place in a file, instead of the one before.
+func (t *table) intoMarkdown(file, place, note string) error {
+	marker, endMarker := "<!-- "+place+" -->", "<!-- /"+place+" -->"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -93,7 +101,7 @@ func (t *table) intoMarkdown(file, note string) error {
 	if _, rest, ok := bytes.Cut(after, []byte(endMarker)); ok {
 		after = rest
 	}
-	whole := fmt.Sprintf("%s%s\n%s\n%s.\n%s%s", before, marker, t.markdown(), note, endMarker, after)
+	whole := fmt.Sprintf("%s%s\n\n%s\n%s.\n\n%s%s", before, marker, t.markdown(), note, endMarker, after)
 	return os.WriteFile(file, []byte(whole), 0o644)
 }
 

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// A load is what wrk reports of one run.
-type load struct {
+// A report is what wrk says of one run.
+type report struct {
 	rate    float64 // requests per second
 	p99     float64 // seconds
 	total   int     // requests
 	broken  int     // connections on which reading ended early
 	refused int     // failed connections, writes and answers: timeouts, and statuses other than 2xx and 3xx
-	report  string
+	text    string
 }
 
 var (
@@ -28,7 +28,7 @@ var (
 )
 
 // wrk loads a URL for a while, with a Host header and more of one's own.
-func wrk(ctx context.Context, url string, d time.Duration, connections int, headers ...string) (load, error) {
+func wrk(ctx context.Context, url string, d time.Duration, connections int, headers ...string) (report, error) {
 	if d < time.Second {
 		d = time.Second // the least that wrk takes
 	}
@@ -38,9 +38,9 @@ func wrk(ctx context.Context, url string, d time.Duration, connections int, head
 	}
 	out, err := exec.CommandContext(ctx, "wrk", append(args, url)...).CombinedOutput()
 	if err != nil {
-		return load{}, fmt.Errorf("wrk (Debian's package wrk): %w: %s", err, out)
+		return report{}, fmt.Errorf("wrk (Debian's package wrk): %w: %s", err, out)
 	}
-	l := load{report: string(out), rate: float(rateLine, out), p99: latency(out), total: int(float(totalLine, out)), refused: int(float(statusLine, out))}
+	l := report{text: string(out), rate: float(rateLine, out), p99: latency(out), total: int(float(totalLine, out)), refused: int(float(statusLine, out))}
 	if m := socketLine.FindSubmatch(out); m != nil {
 		var counts [4]int // connect, read, write, timeout
 		for i := range counts {
