@@ -63,7 +63,7 @@ func (b *bench) measureBulk(ctx context.Context) error {
 	if _, err := floor(); err != nil {
 		return err
 	}
-	all, err := interleave(b.scale.rounds, floor, apply(false), apply(true))
+	all, err := interleave(b.roundsFor(n), floor, apply(false), apply(true))
 	if err != nil {
 		return err
 	}

@@ -133,9 +133,18 @@ func (b *bench) save(markdown, place, plot string) error {
 		}
 	}
 	if markdown != "" {
-		return b.table.intoMarkdown(markdown, place, fmt.Sprintf("%s, %d rounds", machine(), b.scale.rounds))
+		return b.table.intoMarkdown(markdown, place, fmt.Sprintf("%s, %d rounds, three times as many for what is quick", machine(), b.scale.rounds))
 	}
 	return nil
+}
+
+// roundsFor is how often something is measured that takes little time with so many routes: then a ratio of 1.05 is less than
+// the noise of a few rounds.
+func (b *bench) roundsFor(n int) int {
+	if n <= b.scale.many {
+		return 3 * b.scale.rounds
+	}
+	return b.scale.rounds
 }
 
 // say tells how far the run has come, on the error output: the table goes to the other.

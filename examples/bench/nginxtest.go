@@ -24,11 +24,7 @@ func (b *bench) measureTest(h *host) error {
 	if _, err := interleave(1, test(hand), test(h)); err != nil {
 		return err
 	}
-	rounds := b.scale.rounds
-	if len(h.routes) <= b.scale.many {
-		rounds *= 3 // it is over in no time, and the difference is small
-	}
-	all, err := interleave(rounds, test(hand), test(h))
+	all, err := interleave(b.roundsFor(len(h.routes)), test(hand), test(h))
 	if err != nil {
 		return err
 	}

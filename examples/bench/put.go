@@ -46,7 +46,7 @@ func (b *bench) measurePut(_ context.Context, h *host, s *service) error {
 	if _, err := interleave(1, floor, put); err != nil {
 		return err
 	}
-	all, err := interleave(b.scale.rounds, floor, put, floor)
+	all, err := interleave(b.roundsFor(n), floor, put, floor)
 	if err != nil {
 		return err
 	}
