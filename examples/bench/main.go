@@ -38,14 +38,15 @@ type scale struct {
 	many, most int   // routes for what is measured once, and for what grows
 	burst      int   // PUTs at the same time
 	slow       int   // routes for what takes half a second for each
+	turns      int   // under load
 	load       time.Duration
 	applies    int // in a row, under load
 }
 
 var (
-	full  = scale{rounds: 7, put: []int{10, 100, 1000, 5000}, many: 1000, most: 10_000, burst: 200, slow: 50, load: 5 * time.Second, applies: 50}
-	quick = scale{rounds: 5, put: []int{10, 300}, many: 300, most: 1000, burst: 100, slow: 10, load: time.Second, applies: 10}
-	tiny  = scale{rounds: 1, put: []int{3}, many: 3, most: 5, burst: 4, slow: 2, load: 200 * time.Millisecond, applies: 2}
+	full  = scale{rounds: 7, put: []int{10, 100, 1000, 5000}, many: 1000, most: 10_000, burst: 200, slow: 50, turns: 21, load: time.Second, applies: 50}
+	quick = scale{rounds: 5, put: []int{10, 300}, many: 300, most: 1000, burst: 100, slow: 10, turns: 5, load: time.Second, applies: 10}
+	tiny  = scale{rounds: 1, put: []int{3}, many: 3, most: 5, burst: 4, slow: 2, turns: 1, load: 200 * time.Millisecond, applies: 2}
 )
 
 func main() {

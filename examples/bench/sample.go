@@ -32,6 +32,15 @@ func ratios(a, b samples) samples {
 	return r
 }
 
+// means are the means of what was measured in the same round.
+func means(a, b samples) samples {
+	m := make(samples, min(len(a), len(b)))
+	for i := range m {
+		m[i] = (a[i] + b[i]) / 2
+	}
+	return m
+}
+
 // timed returns how long f took.
 func timed(f func() error) (time.Duration, error) {
 	start := time.Now()
