@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 
@@ -83,4 +85,24 @@ func pathStep(address, path string, before, after *plan.State) plan.Step {
 		s.Undo = "put back what was there"
 	}
 	return s
+}
+
+// planOwn lets the caller's own resources plan themselves.
+func (pl *planner) planOwn(ctx context.Context) error {
+	planned := map[string]*plan.State{}
+	for _, r := range pl.req.Resources {
+		if !pl.targeted(r.Address()) {
+			continue
+		}
+		b := &Builder{obs: pl.s.obs, planned: planned, address: r.Address(), change: plan.Change{Address: r.Address()}}
+		if err := r.Plan(ctx, pl.s.obs, b); err != nil {
+			return fmt.Errorf("plan %s: %w", r.Address(), err)
+		}
+		if b.change.Action == "" {
+			b.Change(map[bool]plan.Action{true: plan.Update, false: plan.Unchanged}[len(b.steps) > 0], "")
+		}
+		pl.changes = append(pl.changes, b.change)
+		pl.own = append(pl.own, b.steps...)
+	}
+	return nil
 }

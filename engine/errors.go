@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // A Code says what went wrong, in the words that every way in (library, CLI, HTTP) uses.
@@ -122,4 +124,26 @@ func OutcomeOf(err error) Outcome {
 		return e.Outcome
 	}
 	return Untouched
+}
+
+func notFound(name string) *Error {
+	return failf(ProxyNotFound, nil, "there is no route named %.80q; 'proxy-manager list' shows those that are", name).with("droplet_name", name)
+}
+
+func unmanaged(path string) *Error {
+	return failf(UnmanagedFile, nil, "%s was not written by this program and is left alone: rename it, or take it over with 'proxy-manager adopt'", path).with("file", path)
+}
+
+// invalid gives what the resources package refuses its code.
+func invalid(err error) error {
+	var conflict *resources.DomainConflict
+	if errors.As(err, &conflict) {
+		return failf(DomainConflict, err, "").with("domain", conflict.Domain).with("file", conflict.Second)
+	}
+	e := failf(InvalidInput, err, "")
+	var field *resources.FieldError
+	if errors.As(err, &field) {
+		e.with("field", field.Field).with("constraint", field.Constraint)
+	}
+	return e
 }

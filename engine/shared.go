@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"strings"
+
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -79,3 +81,6 @@ func (pl *planner) freeDefaults(https bool) resources.DefaultListens {
 	}
 	return free
 }
+
+// isShared tells the names of files that routes share from those of routes.
+func isShared(name string) bool { return strings.HasPrefix(name, "_") }

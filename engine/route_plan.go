@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
@@ -60,4 +61,42 @@ func (pl *planner) prepare(route resources.Route) (*rendering, error) {
 	}
 	now, later, err := pl.certificateOf(route)
 	return &rendering{route: route, site: t, now: now, later: later}, err
+}
+
+// planRoute makes a route's file and link what they have to be.
+func (pl *planner) planRoute(rendered *rendering) error {
+	r, t, now := rendered.route, rendered.site, rendered.now
+	if now != nil && (t.managed.Certificate == nil || *t.managed.Certificate != *now) {
+		pl.certs.shows = append(pl.certs.shows, handshake{ServerName: r.Domain(), Fullchain: now.Fullchain})
+	}
+	file := plan.File(rendered.text, 0o644)
+	change := pl.routeChange(t, r, now, file)
+	pl.planSite(&pl.routes, r.Address(), t, file, r.Enabled())
+	if rendered.later != nil {
+		rewritten, err := pl.planHTTPS(r, t, file, rendered.later)
+		if err != nil {
+			return err
+		}
+		// A certificate that is only renewed changes nothing about its route.
+		if change.Action == plan.Unchanged && rewritten {
+			change.Action, change.Reason = plan.Update, "goes to HTTPS once it has its certificate"
+		}
+	}
+	pl.changes = append(pl.changes, change.Change)
+	if r.RequireHealthy() && r.Enabled() && change.asked && !pl.req.checked {
+		pl.checks = append(pl.checks, checkHealthStep(r, pl.e.opts.HealthCheckPath))
+	}
+	return nil
+}
+
+// planDeletion removes a route: the link first, so that no link ever leads nowhere.
+func (pl *planner) planDeletion(t *site) {
+	address := "route." + t.name
+	reason := "not in the desired state"
+	if slices.Contains(pl.req.Delete, t.name) || pl.req.Operation == "destroy" {
+		reason = "asked for"
+	}
+	pl.changes = append(pl.changes, plan.Change{Address: address, Action: plan.Delete, Reason: reason, Drifted: t.managed.Drifted || t.damaged != nil})
+	pl.routes.drop(address, t)
+	pl.reload = pl.reload || t.enabled
 }

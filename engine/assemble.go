@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+)
+
+// assemble puts the steps in order and numbers them.
+func (pl *planner) assemble() (*plan.Plan, error) {
+	p := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: Version, Operation: pl.req.Operation, Warnings: append(pl.s.warnings, pl.warnings...)}
+	var err error
+	if p.Request, err = json.Marshal(pl.req); err != nil {
+		return nil, fmt.Errorf("encode the request: %w", err)
+	}
+	steps := slices.Concat(pl.checks, pl.own, pl.shared.all(), pl.routes.all(), pl.gone.all())
+	if pl.reload {
+		steps = append(steps, takeEffect(pl.certs.shows)...)
+	}
+	steps = append(steps, pl.obtainSteps(len(steps))...)
+	steps = append(steps, pl.deletions...)
+	complete(steps)
+	p.Steps = steps
+	slices.SortStableFunc(pl.changes, func(a, b plan.Change) int { return cmp.Compare(a.Address, b.Address) })
+	p.Changes = pl.changes
+	p.Summary = summarise(pl.changes)
+	p.Fingerprints = pl.s.obs.fingerprints()
+	return p, p.Seal()
+}
+
+// complete numbers the steps of a plan, and draws the diffs of those that change a path: side by side, since they are most
+// of the work where there are thousands.
+func complete(steps []plan.Step) {
+	_ = forEach(len(steps), readers, func(i int) error {
+		s := &steps[i]
+		if s.ID = stepID(i); isPathStep(*s) {
+			s.Diff = plan.Diff(s.Path, s.Before, s.After)
+		}
+		return nil
+	})
+}
+
+func stepID(i int) string { return fmt.Sprintf("s%d", i+1) }
+
+// obtainSteps are the steps that get certificates and take them into use, with one test and one reload for all.
+func (pl *planner) obtainSteps(first int) []plan.Step {
+	if len(pl.obtain) == 0 {
+		return nil
+	}
+	var steps, use []plan.Step
+	var shows []handshake
+	for _, o := range pl.obtain {
+		id := stepID(first + len(steps))
+		steps = append(steps, o.step)
+		for _, h := range o.shows {
+			h.DependsOn = id
+			shows = append(shows, h)
+		}
+		for _, u := range o.use {
+			u.DependsOn = []string{id}
+			use = append(use, u)
+		}
+	}
+	return slices.Concat(steps, use, takeEffect(shows))
+}
+
+// takeEffect are the steps that make nginx use what is on disk, and present these certificates.
+func takeEffect(shows []handshake) []plan.Step {
+	return []plan.Step{
+		{Kind: plan.TestConfig, Description: "test the configuration (nginx -t)", Undo: "nothing to undo"},
+		{Kind: plan.Reload, Description: "tell nginx to load it", Undo: "load what was there before"},
+		{Kind: plan.Verify, Description: "wait until new workers answer and no old one accepts", Undo: "nothing to undo", Spec: handshakeSpec(shows)},
+	}
+}
+
+func summarise(changes []plan.Change) plan.Summary {
+	var s plan.Summary
+	for _, c := range changes {
+		switch c.Action {
+		case plan.Create:
+			s.Create++
+		case plan.Update:
+			s.Update++
+		case plan.Delete:
+			s.Delete++
+		default:
+			s.Unchanged++
+		}
+		if c.Drifted {
+			s.Drifted++
+		}
+	}
+	return s
+}
