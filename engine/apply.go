@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -57,7 +58,7 @@ func (e *Engine) execute(ctx context.Context, p *plan.Plan, s *survey) (*Result,
 		e.warnDraining(ctx, tx)
 	}
 	checks := leadingChecks(p.Steps)
-	if err := forEach(checks, 16, func(i int) error { return e.runStep(ctx, tx, p.Steps[i], i) }); err != nil {
+	if err := host.ForEach(checks, 16, func(i int) error { return e.runStep(ctx, tx, p.Steps[i], i) }); err != nil {
 		return nil, err
 	}
 	if err := tx.start(p.Steps); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -27,14 +28,14 @@ func (pl *planner) assemble() (*plan.Plan, error) {
 	slices.SortStableFunc(pl.changes, func(a, b plan.Change) int { return cmp.Compare(a.Address, b.Address) })
 	p.Changes = pl.changes
 	p.Summary = summarise(pl.changes)
-	p.Fingerprints = pl.s.obs.fingerprints()
+	p.Fingerprints = pl.s.obs.Fingerprints()
 	return p, p.Seal()
 }
 
 // complete numbers the steps of a plan, and draws the diffs of those that change a path: side by side, since they are most
 // of the work where there are thousands.
 func complete(steps []plan.Step) {
-	_ = forEach(len(steps), readers, func(i int) error {
+	_ = host.ForEach(len(steps), host.Readers, func(i int) error {
 		s := &steps[i]
 		if s.ID = stepID(i); isPathStep(*s) {
 			s.Diff = plan.Diff(s.Path, s.Before, s.After)

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 )
 
 // A CA counts failures, by name and account, and shuts out whoever goes on failing: Let's Encrypt allows five an hour,
@@ -117,25 +117,5 @@ func (e *Engine) remember(change func(*issuance)) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", issuanceFile, err)
 	}
-	return e.replaceFile(e.issuancePath(), append(b, '\n'))
-}
-
-// replaceFile makes a file of the state directory hold content, whole or not at all.
-func (e *Engine) replaceFile(name string, content []byte) error {
-	temp := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".new")
-	if err := e.fs.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	tx := &transaction{e: e}
-	want := &plan.State{Exists: true, Mode: 0o600, Content: content, UID: -1, GID: -1}
-	if err := tx.writeTemp(temp, want, &plan.State{}); err != nil {
-		return err
-	}
-	if err := e.fs.Rename(temp, name); err != nil {
-		return err
-	}
-	if e.opts.NoSync {
-		return nil
-	}
-	return e.fs.SyncDir(filepath.Dir(name))
+	return host.Replace(e.fs, e.issuancePath(), append(b, '\n'), e.sync())
 }

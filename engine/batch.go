@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 )
 
 // Changes that come while another is being made are gathered, and made together with one test and one reload of nginx.
@@ -185,7 +187,7 @@ func (e *Engine) tryTogether(ctx context.Context, batch []*change) ([]*change, e
 func (e *Engine) sift(ctx context.Context, batch []*change, s *survey) []*change {
 	errs := make([]error, len(batch))
 	claimed := map[string]string{}
-	_ = forEach(len(batch), 16, func(i int) error {
+	_ = host.ForEach(len(batch), 16, func(i int) error {
 		c := batch[i]
 		pl := newPlanner(e, c.req, s)
 		if errs[i] = pl.run(c.ctx); errs[i] != nil || c.req.checked {

@@ -6,13 +6,14 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
 // A Builder collects the steps that bring one [Resource] about. The engine numbers them and undoes those that change a
 // file or a link by itself.
 type Builder struct {
-	obs *Observer
+	obs *host.Observer
 	// planned is what the paths hold that earlier resources of the same plan write.
 	planned map[string]*plan.State
 	address string
@@ -54,7 +55,7 @@ func (b *Builder) path(path string, after *plan.State) error {
 	if err != nil {
 		return err
 	}
-	if !sameState(before, after) {
+	if !host.Same(before, after) {
 		b.steps = append(b.steps, pathStep(b.address, path, before, after))
 		b.planned[path] = after
 	}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/child"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/hashicorp/go-version"
@@ -76,7 +78,7 @@ func (e *Engine) obtain(ctx context.Context, spec certificateSpec) *obtainError 
 			return failure
 		}
 	}
-	before, err := e.lineage(newObserver(e.fs, e.cache), spec.Lineage)
+	before, err := e.lineage(host.NewObserver(e.fs, e.cache), spec.Lineage)
 	if err != nil {
 		return &obtainError{Reason: reasonUnknown, Sentence: "certbot's files can't be read", Detail: oneLine(err.Error()), local: true}
 	}
@@ -90,7 +92,7 @@ func (e *Engine) obtain(ctx context.Context, spec certificateSpec) *obtainError 
 	left := e.noteLeftovers(spec.Lineage)
 	failure := e.certbot(ctx, "certonly", e.issueArgs(spec)...)
 	left.clean()
-	after, err := e.lineage(newObserver(e.fs, e.cache), spec.Lineage)
+	after, err := e.lineage(host.NewObserver(e.fs, e.cache), spec.Lineage)
 	if err == nil && after.covers(spec.Domains) && (before.leaf == nil || serial(before.leaf) != serial(after.leaf)) {
 		// The certificate is what counts, also where certbot was stopped on its very last steps.
 		return nil
@@ -132,11 +134,11 @@ func (e *Engine) certbot(ctx context.Context, verb string, args ...string) *obta
 	}
 	// Where certbot can't open its log it makes a folder for another, and leaves it there.
 	defer os.RemoveAll(temp)
-	c := command{path: e.opts.CertbotBin, args: args, env: certbotEnv(temp), timeout: e.opts.CertbotTimeout}
+	c := child.Command{Path: e.opts.CertbotBin, Args: args, Env: certbotEnv(temp), Timeout: e.opts.CertbotTimeout}
 	deadline := time.Now().Add(e.opts.CertbotLockWait)
 	for {
 		logged := e.certbotLog()
-		out, err := c.run(ctx)
+		out, err := c.Run(ctx)
 		if err == nil {
 			return nil
 		}
@@ -153,7 +155,7 @@ func (e *Engine) certbot(ctx context.Context, verb string, args ...string) *obta
 }
 
 func (e *Engine) certbotFailure(out string, err error, log string) *obtainError {
-	if isExit(err) {
+	if child.Exited(err) {
 		return classifyFailure(out, log, e.opts.Clock().UTC())
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -169,7 +171,7 @@ func (e *Engine) certbotLog() string {
 		dir = "/var/log/letsencrypt"
 	}
 	b, err := e.fs.ReadFile(filepath.Join(dir, "letsencrypt.log"))
-	if err != nil || len(b) > MaxFileSize {
+	if err != nil || len(b) > host.MaxFileSize {
 		return ""
 	}
 	return string(b)
@@ -219,7 +221,7 @@ func (e *Engine) certbotVersion(ctx context.Context) (string, error) {
 		known = e.issuance()
 	}
 	if known.CertbotStamp != stamp {
-		out, err := command{path: e.opts.CertbotBin, args: []string{"--version"}, env: certbotEnv(os.TempDir()), timeout: 30 * time.Second}.run(ctx)
+		out, err := child.Command{Path: e.opts.CertbotBin, Args: []string{"--version"}, Env: certbotEnv(os.TempDir()), Timeout: 30 * time.Second}.Run(ctx)
 		if err != nil {
 			return "", err
 		}

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 )
 
 // leftovers know what was there before an attempt, so that what a failed one leaves can be told from it.
@@ -78,7 +80,7 @@ func (e *Engine) challengeDir() string {
 }
 
 // names are the names in a directory; none where it can't be read.
-func names(fsys FS, dir string) []string {
+func names(fsys host.FS, dir string) []string {
 	entries, err := fsys.ReadDir(dir)
 	if err != nil {
 		return nil

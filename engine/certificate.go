@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -40,7 +41,7 @@ const (
 )
 
 // lineage looks one certificate up, through the observer. That there is none is no error.
-func (e *Engine) lineage(o *Observer, name string) (*lineage, error) {
+func (e *Engine) lineage(o *host.Observer, name string) (*lineage, error) {
 	dir := e.certbotPath(liveDir, name)
 	l := &lineage{name: name, files: resources.CertificateFiles{
 		Fullchain: filepath.Join(dir, "fullchain.pem"), PrivateKey: filepath.Join(dir, "privkey.pem"),
@@ -49,7 +50,7 @@ func (e *Engine) lineage(o *Observer, name string) (*lineage, error) {
 	if err != nil {
 		return nil, failf(ConfigWriteFailed, err, "read a certificate; run as the user that owns certbot's files")
 	}
-	o.note(l.files.Fullchain, pair.text)
+	o.Note(l.files.Fullchain, pair.text)
 	l.leaf, l.there = pair.leaf, pair.there
 	renewal, err := o.State(e.certbotPath(renewalDir, name+".conf"))
 	if err != nil {
@@ -86,7 +87,7 @@ func usesWebroot(conf []byte, webroot string) bool {
 }
 
 // lineageNames lists the certificates that certbot keeps under names with a prefix, in order.
-func (e *Engine) lineageNames(o *Observer, prefix string) ([]string, error) {
+func (e *Engine) lineageNames(o *host.Observer, prefix string) ([]string, error) {
 	var names []string
 	for _, dir := range []string{liveDir, renewalDir} {
 		found, err := o.ReadDir(e.certbotPath(dir))
@@ -107,9 +108,9 @@ func (e *Engine) lineageNames(o *Observer, prefix string) ([]string, error) {
 }
 
 // lineages looks several certificates up, side by side.
-func (e *Engine) lineages(o *Observer, names []string) ([]*lineage, error) {
+func (e *Engine) lineages(o *host.Observer, names []string) ([]*lineage, error) {
 	list := make([]*lineage, len(names))
-	err := forEach(len(names), readers, func(i int) (err error) {
+	err := host.ForEach(len(names), host.Readers, func(i int) (err error) {
 		list[i], err = e.lineage(o, names[i])
 		return err
 	})
@@ -161,7 +162,7 @@ type certificateCache struct {
 }
 
 type cachedPair struct {
-	keys [4]fileKey
+	keys [4]host.Key
 	pair certificatePair
 }
 
@@ -170,7 +171,7 @@ func newCertificateCache(clock func() time.Time) *certificateCache {
 }
 
 // load reads a chain and its key. What nginx could not load has no leaf.
-func (c *certificateCache) load(fsys FS, files resources.CertificateFiles) (certificatePair, error) {
+func (c *certificateCache) load(fsys host.FS, files resources.CertificateFiles) (certificatePair, error) {
 	keys, cacheable := pairKeys(fsys, files)
 	c.mu.Lock()
 	known, ok := c.known[files.Fullchain]
@@ -193,13 +194,13 @@ func (c *certificateCache) load(fsys FS, files resources.CertificateFiles) (cert
 }
 
 // pairKeys identifies the two links and what they lead to.
-func pairKeys(fsys FS, files resources.CertificateFiles) (keys [4]fileKey, ok bool) {
+func pairKeys(fsys host.FS, files resources.CertificateFiles) (keys [4]host.Key, ok bool) {
 	for i, name := range []string{files.Fullchain, files.PrivateKey} {
 		info, err := fsys.Lstat(name)
 		if err != nil {
 			return keys, false
 		}
-		if keys[2*i], ok = keyOf(info); !ok {
+		if keys[2*i], ok = host.KeyOf(info); !ok {
 			return keys, false
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
@@ -215,23 +216,23 @@ func pairKeys(fsys FS, files resources.CertificateFiles) (keys [4]fileKey, ok bo
 		if info, err = fsys.Lstat(target); err != nil || !info.Mode().IsRegular() {
 			return keys, false
 		}
-		if keys[2*i+1], ok = keyOf(info); !ok {
+		if keys[2*i+1], ok = host.KeyOf(info); !ok {
 			return keys, false
 		}
 	}
 	return keys, true
 }
 
-func settledSince(keys [4]fileKey, now time.Time) bool {
+func settledSince(keys [4]host.Key, now time.Time) bool {
 	for _, k := range keys {
-		if now.UnixNano()-k.ctime <= int64(racy) {
+		if !k.Settled(now) {
 			return false
 		}
 	}
 	return true
 }
 
-func loadPair(fsys FS, files resources.CertificateFiles) (certificatePair, error) {
+func loadPair(fsys host.FS, files resources.CertificateFiles) (certificatePair, error) {
 	chain, err := fsys.ReadFile(files.Fullchain)
 	if errors.Is(err, fs.ErrNotExist) {
 		return certificatePair{text: "absent"}, nil

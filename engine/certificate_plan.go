@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -241,7 +242,7 @@ func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec
 		return false, err
 	}
 	o := pl.obtaining(l, *spec, pl.whyObtain(l, want, listed, r))
-	if file := plan.File(text, 0o644); !sameState(first, file) {
+	if file := plan.File(text, 0o644); !host.Same(first, file) {
 		o.use = append(o.use, pathStep(r.Address(), t.path, first, file))
 		rewritten = true
 	}

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/crashfs"
 )
 
@@ -166,7 +167,7 @@ func TestFaultMatrix(t *testing.T) {
 
 // oneReader makes reading happen in one order, until it is called off.
 func oneReader() (restore func()) {
-	old := readers
-	readers = 1
-	return func() { readers = old }
+	old := host.Readers
+	host.Readers = 1
+	return func() { host.Readers = old }
 }

@@ -105,7 +105,7 @@ func (e *Engine) noteGood(t testing.TB) {
 	t.Helper()
 	s, err := e.survey(context.Background())
 	must(t, err)
-	e.tested = contents(s.obs)
+	e.tested = s.obs.Contents()
 }
 
 func (h *memoryHost) watch(f func()) []*memoryHost {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/crashfs"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
@@ -33,7 +34,7 @@ const (
 // memory makes a crashfs.FS an FS.
 type memory struct{ *crashfs.FS }
 
-func (m memory) Create(name string, perm fs.FileMode) (File, error) {
+func (m memory) Create(name string, perm fs.FileMode) (host.File, error) {
 	f, err := m.FS.Create(name, perm)
 	if err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func (m memory) Create(name string, perm fs.FileMode) (File, error) {
 	return f, nil
 }
 
-func (m memory) OpenAppend(name string) (File, error) {
+func (m memory) OpenAppend(name string) (host.File, error) {
 	f, err := m.FS.OpenAppend(name)
 	if err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func newMemoryHost(t testing.TB) *memoryHost {
 	h := &memoryHost{disk: crashfs.New(), state: t.TempDir()}
 	h.nginx = &memoryServer{disk: h.disk, loaded: map[string]string{}}
 	for _, dir := range []string{memoryAvailable, memoryEnabled, "/run", memoryLive, path.Dir(h.state)} {
-		_, err := mkdirAll(memory{h.disk}, dir, 0o755)
+		_, err := host.MkdirAll(memory{h.disk}, dir, 0o755)
 		must(t, err)
 	}
 	h.write(t, memoryNginx+"/nginx.conf", "pid /run/nginx.pid; events {} http { include "+memoryEnabled+"/*.conf; }\n")
@@ -132,7 +133,7 @@ func (h *memoryHost) issue(_ context.Context, step plan.Step) error {
 	h.disk.Before = nil
 	defer func() { h.disk.Before = before }()
 	fsys := memory{h.disk}
-	if _, err := mkdirAll(fsys, dir, 0o755); err != nil {
+	if _, err := host.MkdirAll(fsys, dir, 0o755); err != nil {
 		return err
 	}
 	for name, content := range map[string][]byte{"fullchain.pem": presents().fullchain, "privkey.pem": presents().key} {
@@ -318,7 +319,7 @@ type flag struct{ Path string }
 
 func (f flag) Address() string { return "flag.test" }
 
-func (f flag) Plan(_ context.Context, o *Observer, b *Builder) error {
+func (f flag) Plan(_ context.Context, o *host.Observer, b *Builder) error {
 	names, err := o.ReadDir(path.Dir(f.Path))
 	if err == nil && !slices.Contains(names, path.Base(f.Path)) {
 		b.Step(plan.Step{Kind: flagKind, Path: f.Path, Description: "raise the flag", Undo: "lower it"})

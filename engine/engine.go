@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 )
 
 // Options say which nginx, which directories and which rules an [Engine] works with. The zero value is Debian's layout.
@@ -63,7 +65,7 @@ type Options struct {
 	OnEvent func(Event)
 	Logger  *slog.Logger
 	// FS, Clock and NewID are the host's files, time.Now and random ids unless set.
-	FS    FS
+	FS    host.FS
 	Clock func() time.Time
 	NewID func() string
 	// LookupHost resolves the names of certificates and of the CA before it is asked; net.DefaultResolver unless set.
@@ -73,9 +75,9 @@ type Options struct {
 // An Engine plans and applies changes to one host. It may be used from several goroutines.
 type Engine struct {
 	opts   Options
-	fs     FS
+	fs     host.FS
 	nginx  server
-	cache  *stateCache
+	cache  *host.Cache
 	certs  *certificateCache
 	listed listing
 	kinds  map[string]StepKind
@@ -111,7 +113,7 @@ func Open(o Options) (*Engine, error) {
 		*d = filepath.Clean(*d)
 	}
 	e := &Engine{
-		opts: o, fs: o.FS, log: o.Logger, cache: newStateCache(o.Clock), certs: newCertificateCache(o.Clock), seen: map[string]sighting{}, writing: make(chan struct{}, 1),
+		opts: o, fs: o.FS, log: o.Logger, cache: host.NewCache(o.Clock), certs: newCertificateCache(o.Clock), seen: map[string]sighting{}, writing: make(chan struct{}, 1),
 		manyFiles: 100,
 		nginx:     &nginx{bin: o.NginxBin, conf: o.NginxConf, timeout: o.NginxTimeout},
 		health:    map[string]HealthResult{},
@@ -156,7 +158,7 @@ func withDefaults(o Options) Options {
 		o.UpstreamDeny = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")}
 	}
 	if o.FS == nil {
-		o.FS = OS{}
+		o.FS = host.OS{}
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -218,6 +220,9 @@ func (e *Engine) actor(ctx context.Context) string {
 	return e.opts.Actor
 }
 
+// sync reports whether what is written has to survive a power cut.
+func (e *Engine) sync() bool { return !e.opts.NoSync }
+
 // exclusively runs f as the only writer on this host, once an interrupted apply has been recovered.
 func (e *Engine) exclusively(ctx context.Context, operation string, f func(ctx context.Context) error) error {
 	return e.locked(ctx, operation, func(ctx context.Context) error {
@@ -257,7 +262,7 @@ func (e *Engine) prepareDirs() error {
 	if err := e.makeDirs(); err != nil {
 		return failf(ConfigWriteFailed, err, "make the state directory")
 	}
-	if _, real := e.fs.(OS); real && !e.opts.AllowNetworkState {
+	if _, real := e.fs.(host.OS); real && !e.opts.AllowNetworkState {
 		if err := checkLocal(state); err != nil {
 			return err
 		}
@@ -266,6 +271,18 @@ func (e *Engine) prepareDirs() error {
 		if err := e.checkOwned(dir); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkLocal refuses a state directory on a network file system, where the lock may not exclude other machines.
+func checkLocal(dir string) error {
+	err := host.CheckLocal(dir)
+	if network, ok := errors.AsType[*host.NetworkError](err); ok {
+		return failf(ConfigWriteFailed, nil, "the state directory %s is on %s, where the lock may not exclude other machines: choose a local one, or allow it with --allow-network-state", dir, network.System)
+	}
+	if err != nil {
+		return failf(ConfigWriteFailed, err, "look at the state directory %s", dir)
 	}
 	return nil
 }
@@ -283,7 +300,7 @@ func (e *Engine) makeDirs() error {
 		{filepath.Join(state, keptDir), 0o700}, {e.Webroot(), 0o755}, {filepath.Join(e.Webroot(), ".well-known"), 0o755},
 		{filepath.Join(e.Webroot(), ".well-known", "acme-challenge"), 0o755},
 	} {
-		made, err := mkdirAll(e.fs, d.path, d.perm)
+		made, err := host.MkdirAll(e.fs, d.path, d.perm)
 		if err != nil {
 			return err
 		}

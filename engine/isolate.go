@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -82,7 +83,7 @@ func (e *Engine) mendShared(ctx context.Context) (done bool, err error) {
 
 // guilty returns the enabled site of ours that a refusal is about, or nil.
 func (e *Engine) guilty(refusal *testError) (*site, error) {
-	s := &survey{obs: newObserver(e.fs, e.cache), sites: map[string]*site{}}
+	s := &survey{obs: host.NewObserver(e.fs, e.cache), sites: map[string]*site{}}
 	if err := s.readSites(e); err != nil {
 		return nil, err
 	}

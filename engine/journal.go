@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -19,9 +20,9 @@ import (
 // holds all that is needed to undo the apply and is durable before anything visible changes. An apply is done when its
 // commit record is durable, and only then. The file of a finished apply moves to the history as it is.
 type journal struct {
-	fs   FS
+	fs   host.FS
 	path string
-	file File
+	file host.File
 	size int64 // of what is known to be good
 	sync bool
 	// uncertain: a record could be neither written nor taken back, so nobody knows what a later reader will find.
@@ -123,7 +124,7 @@ func encodeRecord(r record) ([]byte, error) {
 }
 
 // startJournal makes the journal with its first record durable.
-func startJournal(fsys FS, dir string, first record, durable bool) (*journal, error) {
+func startJournal(fsys host.FS, dir string, first record, durable bool) (*journal, error) {
 	j := &journal{fs: fsys, path: filepath.Join(dir, first.Begin.ID), sync: durable}
 	f, err := fsys.Create(j.path, 0o600)
 	if err != nil {
@@ -297,7 +298,7 @@ func anyRecord(b []byte) bool {
 }
 
 // hotJournals returns the journals of applies that have not ended, by name.
-func hotJournals(fsys FS, stateDir string) ([]string, error) {
+func hotJournals(fsys host.FS, stateDir string) ([]string, error) {
 	entries, err := fsys.ReadDir(filepath.Join(stateDir, journalDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

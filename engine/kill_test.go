@@ -20,6 +20,7 @@ import (
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/matryer/is"
 )
@@ -138,7 +139,7 @@ func fields(name string, port int) resources.RouteFields {
 
 // deadly is the host's file system until the process kills itself, ahead of one of the calls that change the disk.
 type deadly struct {
-	engine.OS
+	host.OS
 	at, calls int64
 }
 
@@ -149,7 +150,7 @@ func (d *deadly) step() {
 	}
 }
 
-func (d *deadly) Create(name string, perm fs.FileMode) (engine.File, error) {
+func (d *deadly) Create(name string, perm fs.FileMode) (host.File, error) {
 	d.step()
 	f, err := d.OS.Create(name, perm)
 	if err != nil {
@@ -192,7 +193,7 @@ func (d *deadly) SyncLater(dir string) (func() error, error) {
 }
 
 type deadlyFile struct {
-	engine.File
+	host.File
 	d *deadly
 }
 

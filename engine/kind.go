@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -24,7 +25,7 @@ type StepKind interface {
 
 // A Host is what a [StepKind] works on.
 type Host struct {
-	FS     FS
+	FS     host.FS
 	Logger *slog.Logger
 	Clock  func() time.Time
 }

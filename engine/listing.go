@@ -5,13 +5,15 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 )
 
 // A listing is the managed routes as they were last seen. Of a thousand routes it looks only at those whose files have
 // changed since, so that a server can be asked for all of them as often as anybody likes.
 type listing struct {
 	mu     sync.Mutex
-	watch  *watch // nil: everything is looked at each time
+	watch  *host.Watch // nil: everything is looked at each time
 	byName map[string]RouteStatus
 	sorted []RouteStatus
 }
@@ -30,7 +32,7 @@ func (l *listing) refresh(e *Engine) error {
 	if l.watch == nil {
 		return l.readAll(e)
 	}
-	changed, ok := l.watch.changed()
+	changed, ok := l.watch.Changed()
 	if !ok {
 		return l.readAll(e)
 	}
@@ -40,10 +42,10 @@ func (l *listing) refresh(e *Engine) error {
 // readAll looks at every route. The watch begins before, so that it hears of what changes meanwhile.
 func (l *listing) readAll(e *Engine) error {
 	l.watch = nil
-	if _, real := e.fs.(OS); real {
-		l.watch = newWatch(e.opts.SitesAvailable, e.opts.SitesEnabled)
+	if _, real := e.fs.(host.OS); real {
+		l.watch = host.NewWatch(e.opts.SitesAvailable, e.opts.SitesEnabled)
 	}
-	s := &survey{obs: newObserver(e.fs, e.cache), sites: map[string]*site{}}
+	s := &survey{obs: host.NewObserver(e.fs, e.cache), sites: map[string]*site{}}
 	if err := s.readSites(e); err != nil {
 		return err
 	}
@@ -57,7 +59,7 @@ func (l *listing) readAll(e *Engine) error {
 
 // readAgain looks at the routes whose files or links have these names.
 func (l *listing) readAgain(e *Engine, changed map[string]bool) error {
-	o, again := newObserver(e.fs, e.cache), false
+	o, again := host.NewObserver(e.fs, e.cache), false
 	for base := range changed {
 		name, ok := siteName(base)
 		if !ok {

@@ -95,22 +95,3 @@ func (l *lock) release() {
 	_ = syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN)
 	_ = l.file.Close()
 }
-
-// networkFileSystems are those on which flock does not exclude other machines, by statfs(2)'s magic numbers.
-var networkFileSystems = map[int64]string{0x6969: "NFS", 0xff534d42: "CIFS", 0xfe534d42: "SMB2", 0x65735546: "FUSE", 0x01021997: "9P"}
-
-// checkLocal refuses a state directory on a network file system.
-func checkLocal(dir string) error {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		return failf(ConfigWriteFailed, err, "look at the state directory %s", dir)
-	}
-	return refuseNetwork(dir, int64(st.Type))
-}
-
-func refuseNetwork(dir string, magic int64) error {
-	if name, ok := networkFileSystems[magic&0xffffffff]; ok {
-		return failf(ConfigWriteFailed, nil, "the state directory %s is on %s, where the lock may not exclude other machines: choose a local one, or allow it with --allow-network-state", dir, name)
-	}
-	return nil
-}

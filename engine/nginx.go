@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/child"
 	"github.com/hashicorp/go-version"
 )
 
@@ -74,7 +75,7 @@ func (n *nginx) build(ctx context.Context) (*build, error) {
 	if n.known != nil && n.stamp == stamp {
 		return n.known, nil
 	}
-	out, err := command{path: n.bin, args: []string{"-V"}, timeout: 10 * time.Second}.run(ctx)
+	out, err := child.Command{Path: n.bin, Args: []string{"-V"}, Timeout: 10 * time.Second}.Run(ctx)
 	if err != nil {
 		return nil, failf(NginxBroken, err, "ask %s for its version", n.bin)
 	}
@@ -155,19 +156,14 @@ func (e *testError) Error() string {
 
 // test runs nginx -t. A refusal is a *testError; any other error means that the test could not be made.
 func (n *nginx) test(ctx context.Context) error {
-	out, err := command{path: n.bin, args: n.args("-t", "-q"), timeout: n.timeout}.run(ctx)
+	out, err := child.Command{Path: n.bin, Args: n.args("-t", "-q"), Timeout: n.timeout}.Run(ctx)
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil || !isExit(err) {
+	if ctx.Err() != nil || !child.Exited(err) {
 		return err
 	}
 	return parseTestOutput(out)
-}
-
-func isExit(err error) bool {
-	var exit interface{ Exited() bool }
-	return errors.As(err, &exit) && exit.Exited()
 }
 
 // parseTestOutput finds the complaint in nginx's words. Its exit code is what counts; the text only explains.

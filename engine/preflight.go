@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -39,14 +40,13 @@ func (e *Engine) preflight(ctx context.Context, domains []string) *obtainError {
 	token := "preflight-" + plan.Hash([]byte(e.opts.NewID()))[:32]
 	content := plan.Hash([]byte(token + e.opts.NewID()))
 	name := filepath.Join(e.challengeDir(), token)
-	tx := &transaction{e: e}
-	if err := tx.writeTemp(name, plan.File([]byte(content), 0o644), &plan.State{}); err != nil {
+	if err := host.Create(e.fs, name, plan.File([]byte(content), 0o644), &plan.State{}, e.sync()); err != nil {
 		return &obtainError{Reason: reasonUnknown, Sentence: "the webroot can't be written", Detail: oneLine(err.Error()), local: true}
 	}
 	defer func() { _ = e.fs.Remove(name) }()
 	public := e.publicCA(ctx)
 	failures := make([]*obtainError, len(domains))
-	_ = forEach(len(domains), 8, func(i int) error {
+	_ = host.ForEach(len(domains), 8, func(i int) error {
 		p := probeHTTP{domain: domains[i], path: "/.well-known/acme-challenge/" + token, want: content}
 		failures[i] = p.loopback(ctx, e.opts.HTTPPort)
 		if failures[i] == nil && public {

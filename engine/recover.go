@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 )
 
 // A Recovery is what was found in disorder, and what became of it.
@@ -241,7 +243,7 @@ func (tx *transaction) locate(ctx context.Context) error {
 			return nil
 		}
 		// What stands at the top of nginx.conf is enough.
-		s = &survey{obs: newObserver(tx.e.fs, tx.e.cache), build: b, pidFile: b.PIDFile, errorLog: b.ErrorLog}
+		s = &survey{obs: host.NewObserver(tx.e.fs, tx.e.cache), build: b, pidFile: b.PIDFile, errorLog: b.ErrorLog}
 		if err := s.readMain(tx.e); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("find the nginx to bring back: %w", err)
 		}

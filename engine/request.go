@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
@@ -84,7 +85,7 @@ type Resource interface {
 	Address() string
 	// Plan looks at the host through o, and only through it, and adds to b what has to be done. It changes nothing.
 	// The value is encoded as JSON into the plan, so that a saved plan can be applied.
-	Plan(ctx context.Context, o *Observer, b *Builder) error
+	Plan(ctx context.Context, o *host.Observer, b *Builder) error
 }
 
 // A Decoder makes a resource of its JSON, as it stands in a saved plan.

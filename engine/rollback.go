@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -132,7 +133,7 @@ func rollbackSteps(b *begin, now map[string]*plan.State) []plan.Step {
 		if l.Before == nil || first[l.Step.Path] != i {
 			continue
 		}
-		if before := l.Before.state(); !sameState(now[l.Step.Path], before) {
+		if before := l.Before.state(); !host.Same(now[l.Step.Path], before) {
 			steps = append(steps, pathStep(l.Step.Address, l.Step.Path, now[l.Step.Path], before))
 		}
 	}

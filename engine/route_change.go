@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -19,7 +20,7 @@ type routeChange struct {
 
 func (pl *planner) routeChange(t *site, r resources.Route, cert *resources.CertificateFiles, file *plan.State) routeChange {
 	c := routeChange{Change: plan.Change{Address: r.Address(), Action: plan.Update}}
-	fileFits, linkFits := sameState(t.file, file), r.Enabled() == t.enabled
+	fileFits, linkFits := host.Same(t.file, file), r.Enabled() == t.enabled
 	switch {
 	case !t.ours:
 		c.Action, c.Reason, c.asked = plan.Create, "not there yet", true

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -28,7 +29,7 @@ func (pl *planner) planRoutes() error {
 		}
 		list = append(list, r)
 	}
-	err := forEach(len(list), readers, func(i int) error {
+	err := host.ForEach(len(list), host.Readers, func(i int) error {
 		var err error
 		list[i].text, err = list[i].route.Render(pl.s.settings, list[i].now)
 		return err

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -76,7 +77,7 @@ func (e *Engine) served(ctx context.Context, serverName string) (*x509.Certifica
 
 // presents checks one handshake, and remembers what it showed. It returns "" where nginx presents what is in the file.
 func (e *Engine) presents(ctx context.Context, h handshake) (problem string) {
-	l, err := e.lineage(newObserver(e.fs, e.cache), filepath.Base(filepath.Dir(h.Fullchain)))
+	l, err := e.lineage(host.NewObserver(e.fs, e.cache), filepath.Base(filepath.Dir(h.Fullchain)))
 	if err != nil || l.leaf == nil {
 		return h.Fullchain + " can't be read"
 	}
@@ -108,7 +109,7 @@ func (tx *transaction) verifyServed(ctx context.Context, step plan.Step) error {
 	if err := json.Unmarshal(step.Spec, &shows); err != nil {
 		return failf(Internal, err, "read the step's spec")
 	}
-	return forEach(len(shows), 8, func(i int) error {
+	return host.ForEach(len(shows), 8, func(i int) error {
 		if tx.missing[shows[i].DependsOn] {
 			return nil
 		}
@@ -128,7 +129,7 @@ func (tx *transaction) verifyServed(ctx context.Context, step plan.Step) error {
 // CheckServed compares what nginx serves with the certificates on disk and returns the names of those that it has yet to
 // load. Those that changed after nginx's workers started are all looked at, of the others some at each call, in turn.
 func (e *Engine) CheckServed(ctx context.Context) ([]string, error) {
-	s := &survey{obs: newObserver(e.fs, e.cache), sites: map[string]*site{}}
+	s := &survey{obs: host.NewObserver(e.fs, e.cache), sites: map[string]*site{}}
 	if err := s.readSites(e); err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (e *Engine) CheckServed(ctx context.Context) ([]string, error) {
 // unloaded returns the certificates of the handshakes that show another, by name.
 func (e *Engine) unloaded(ctx context.Context, hs []handshake) []string {
 	stale := make([]bool, len(hs))
-	_ = forEach(len(hs), 8, func(i int) error {
+	_ = host.ForEach(len(hs), 8, func(i int) error {
 		stale[i] = e.presents(ctx, hs[i]) != ""
 		return nil
 	})
@@ -191,7 +192,7 @@ func (e *Engine) renewedSince(pidFile string, hs []handshake) []handshake {
 		if err != nil {
 			continue
 		}
-		if key, ok := keyOf(info); !ok || key.ctime >= started.UnixNano() {
+		if key, ok := host.KeyOf(info); !ok || key.ChangedSince(started) {
 			list = append(list, h)
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -14,7 +15,7 @@ func (s sitesSteps) all() []plan.Step { return slices.Concat(s.writes, s.links, 
 
 // planSite makes one file, and the link to it, what they have to be.
 func (pl *planner) planSite(s *sitesSteps, address string, t *site, file *plan.State, enabled bool) {
-	if !sameState(t.file, file) {
+	if !host.Same(t.file, file) {
 		s.writes = append(s.writes, pathStep(address, t.path, t.file, file))
 		pl.reload = pl.reload || enabled
 	}

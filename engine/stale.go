@@ -34,7 +34,7 @@ func (e *Engine) planAgain(ctx context.Context, p *plan.Plan, req Request) (*pla
 	}
 	// What was asked for is no longer possible. If the world has moved, that is the news.
 	if s, serr := e.survey(ctx); serr == nil {
-		if changed := changedSince(p.Fingerprints, s.obs.fingerprints()); len(changed) > 0 {
+		if changed := changedSince(p.Fingerprints, s.obs.Fingerprints()); len(changed) > 0 {
 			return nil, nil, errors.Join(staleError(changed), err)
 		}
 	}

@@ -10,11 +10,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
@@ -22,7 +21,7 @@ import (
 
 // A survey is what was found on the host: the managed sites by name, and what else matters to them.
 type survey struct {
-	obs      *Observer
+	obs      *host.Observer
 	build    *build
 	settings resources.Settings
 	sites    map[string]*site // by droplet name, or "_maps" and "_default"
@@ -52,7 +51,7 @@ type site struct {
 
 // survey looks at the whole host in one pass.
 func (e *Engine) survey(ctx context.Context) (*survey, error) {
-	s := &survey{obs: newObserver(e.fs, e.cache), sites: map[string]*site{}}
+	s := &survey{obs: host.NewObserver(e.fs, e.cache), sites: map[string]*site{}}
 	s.claims = sync.OnceValue(s.findClaims)
 	var err error
 	if s.build, err = e.nginx.build(ctx); err != nil {
@@ -129,7 +128,7 @@ func siteName(base string) (string, bool) {
 func (e *Engine) newSite(name string) *site {
 	base := resources.FilePrefix + name + resources.FileSuffix
 	return &site{
-		name: name, path: inDir(e.opts.SitesAvailable, base), link: inDir(e.opts.SitesEnabled, base),
+		name: name, path: host.Join(e.opts.SitesAvailable, base), link: host.Join(e.opts.SitesEnabled, base),
 		file: &plan.State{}, linkState: &plan.State{},
 	}
 }
@@ -151,22 +150,19 @@ func (s *survey) readSites(e *Engine) error {
 			list = append(list, s.sites[name])
 		}
 	}
-	return forEach(len(list), readers, func(i int) error { return list[i].read(s.obs) })
+	return host.ForEach(len(list), host.Readers, func(i int) error { return list[i].read(s.obs) })
 }
 
-// readers is how many files are read side by side: reading is system calls, so more than cores helps little.
-var readers = runtime.GOMAXPROCS(0) + 1
-
-func (t *site) read(o *Observer) error {
-	file, err := lookOrNeither(o, t.path)
+func (t *site) read(o *host.Observer) error {
+	file, err := o.LookAtAny(t.path)
 	if err != nil {
 		return failf(ConfigWriteFailed, err, "read a site")
 	}
-	link, err := lookOrNeither(o, t.link)
+	link, err := o.LookAtAny(t.link)
 	if err != nil {
 		return failf(ConfigWriteFailed, err, "read a link")
 	}
-	t.file, t.linkState = file.state, link.state
+	t.file, t.linkState = file.State, link.State
 	t.enabled = t.linkState.IsLink() && leadsTo(t.link, t.linkState.Target, t.path)
 	if !t.file.Exists {
 		// A link of ours whose file somebody removed.
@@ -176,7 +172,7 @@ func (t *site) read(o *Observer) error {
 	if t.file.IsLink() {
 		return nil
 	}
-	t.managed, err = file.header()
+	t.managed, err = headerOf(file)
 	switch {
 	case errors.Is(err, resources.ErrUnmanaged):
 	case err != nil:
@@ -188,15 +184,17 @@ func (t *site) read(o *Observer) error {
 	return nil
 }
 
-// lookOrNeither looks at a name that may be taken by a directory or a FIFO: somebody else's, and no reason not to see the
-// other sites.
-func lookOrNeither(o *Observer, path string) (*found, error) {
-	f, err := o.look(path)
-	if errors.Is(err, errNeither) {
-		o.Note(path, "neither file nor link")
-		return newFound(fileKey{}, &plan.State{Exists: true}), nil
+// headerOf is resources.ParseManaged of a file.
+func headerOf(f *host.Found) (resources.Managed, error) {
+	type header struct {
+		managed resources.Managed
+		err     error
 	}
-	return f, err
+	h := f.Memo(func(content []byte) any {
+		m, err := resources.ParseManaged(content)
+		return header{m, err}
+	}).(header)
+	return h.managed, h.err
 }
 
 // leadsTo reports whether a link with this target, at link, is a link to path.
@@ -341,7 +339,7 @@ func (r *confReader) include(pattern string, depth int) ([]nginxconf.Directive, 
 			r.sawEnabled = true
 		}
 	}
-	paths, err := r.s.obs.glob(pattern)
+	paths, err := r.s.obs.Glob(pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -368,29 +366,4 @@ func sameDir(a, b string) bool {
 	x, errA := os.Stat(a)
 	y, errB := os.Stat(b)
 	return errA == nil && errB == nil && os.SameFile(x, y)
-}
-
-// forEach calls f for 0 to n-1 on at most workers goroutines and returns the errors, in order, joined.
-func forEach(n, workers int, f func(i int) error) error {
-	if workers > n {
-		workers = n
-	}
-	errs := make([]error, n)
-	if workers <= 1 {
-		for i := range n {
-			errs[i] = f(i)
-		}
-		return errors.Join(errs...)
-	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				errs[i] = f(i)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }

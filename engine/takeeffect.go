@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/child"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -83,7 +84,7 @@ func mends(p *plan.Plan, refusal *testError) bool {
 func (e *Engine) knownGood(s *survey) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.tested != nil && s.obs.holds(e.tested)
+	return e.tested != nil && s.obs.Holds(e.tested)
 }
 
 // noteTested remembers the configuration as it is after an apply, so that the next one need not test it again first.
@@ -91,7 +92,7 @@ func (e *Engine) noteTested(tx *transaction, p *plan.Plan, s *survey) {
 	if !changesConfiguration(p) {
 		return
 	}
-	now := contents(s.obs)
+	now := s.obs.Contents()
 	for i, step := range p.Steps {
 		if !isPathStep(step) {
 			continue
@@ -116,39 +117,6 @@ func changesConfiguration(p *plan.Plan) bool {
 	return false
 }
 
-// contents are the states of all that exists: what nginx reads, and a little more.
-func contents(o *Observer) map[string]string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	m := make(map[string]string, len(o.seen))
-	for path, state := range o.seen {
-		if isContent(state) {
-			m[path] = state
-		}
-	}
-	return m
-}
-
-// holds reports whether these are the contents.
-func (o *Observer) holds(contents map[string]string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n := 0
-	for path, state := range o.seen {
-		if !isContent(state) {
-			continue
-		}
-		if n++; contents[path] != state {
-			return false
-		}
-	}
-	return n == len(contents)
-}
-
-func isContent(state string) bool {
-	return state != "absent" && !strings.HasPrefix(state, "directory ")
-}
-
 // testConfig has nginx test what is on disk now.
 func (tx *transaction) testConfig(ctx context.Context) error {
 	err := tx.e.nginx.test(ctx)
@@ -158,18 +126,10 @@ func (tx *transaction) testConfig(ctx context.Context) error {
 	}
 	var refusal *testError
 	if !errors.As(err, &refusal) {
-		return failf(NginxTestFailed, err, "test nginx's configuration").with("nginx_output", outputOf(err))
+		return failf(NginxTestFailed, err, "test nginx's configuration").with("nginx_output", child.Output(err))
 	}
 	return failf(NginxTestFailed, refusal, "nginx refuses the new configuration").
 		with("nginx_output", refusal.Output).with("file", refusal.File).with("line", refusal.Line)
-}
-
-func outputOf(err error) string {
-	var c *commandError
-	if errors.As(err, &c) {
-		return c.Output
-	}
-	return ""
 }
 
 // reload tells nginx to load what is on disk, once that would survive a power cut.

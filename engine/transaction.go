@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -96,9 +97,9 @@ func (tx *transaction) writeTemps(steps []plan.Step) error {
 		return err
 	}
 	each := syncAll == nil && !tx.e.opts.NoSync
-	err = forEach(len(files), tx.e.writers(each), func(n int) error {
+	err = host.ForEach(len(files), tx.e.writers(each), func(n int) error {
 		i := files[n]
-		return tx.create(tx.begin.Steps[i].Temp, steps[i].After, steps[i].Before, each)
+		return host.Create(tx.e.fs, tx.begin.Steps[i].Temp, steps[i].After, steps[i].Before, each)
 	})
 	if syncAll != nil {
 		err = errors.Join(err, syncAll())
@@ -128,53 +129,13 @@ func (tx *transaction) syncLater(steps []plan.Step, files []int) (func() error, 
 // writers is how many files are written side by side. The kernel makes one file of a directory after the other, but fsync
 // is waiting, and the disk takes several at a time.
 func (e *Engine) writers(sync bool) int {
-	if _, real := e.fs.(OS); !real {
+	if _, real := e.fs.(host.OS); !real {
 		return 1 // a simulated file system wants the same order every time
 	}
 	if !sync {
-		return readers
+		return host.Readers
 	}
 	return 16
-}
-
-// writeTemp writes a file as [transaction.create] does, durably.
-func (tx *transaction) writeTemp(name string, want, replaces *plan.State) error {
-	return tx.create(name, want, replaces, !tx.e.opts.NoSync)
-}
-
-// create writes a file with its final rights and owner, so that nothing is wrong with it at any moment after its rename.
-func (tx *transaction) create(name string, want, replaces *plan.State, sync bool) error {
-	f, err := tx.e.fs.Create(name, want.Mode.Perm())
-	if err != nil {
-		return err
-	}
-	uid, gid := want.UID, want.GID
-	if uid < 0 && replaces.Exists && !replaces.IsLink() {
-		uid, gid = replaces.UID, replaces.GID
-	}
-	if uid >= 0 {
-		if err := f.Chown(uid, gid); err != nil {
-			return errors.Join(err, f.Close())
-		}
-	}
-	if n, err := f.Write(want.Content); err != nil || n < len(want.Content) {
-		return errors.Join(cmpErr(err, errShortWrite), f.Close())
-	}
-	if sync {
-		if err := f.Sync(); err != nil {
-			return errors.Join(err, f.Close())
-		}
-	}
-	return f.Close()
-}
-
-var errShortWrite = errors.New("short write")
-
-func cmpErr(err, fallback error) error {
-	if err != nil {
-		return err
-	}
-	return fallback
 }
 
 // change does one path step. What is replaced stays beside its place under another name until the apply has ended, so
@@ -184,11 +145,11 @@ func (tx *transaction) change(step plan.Step, i int) error {
 	if err := tx.barrier(step); err != nil {
 		return err
 	}
-	now, err := readState(fsys, step.Path)
+	now, err := host.ReadState(fsys, step.Path)
 	if err != nil {
 		return err
 	}
-	if !sameState(now, step.Before) {
+	if !host.Same(now, step.Before) {
 		return failf(StalePlan, nil, "%s was changed by somebody else meanwhile", step.Path).with("changed", []string{step.Path})
 	}
 	tx.dirty, tx.begun = stageOf(step), i+1

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -54,12 +55,12 @@ func (tx *transaction) progress() (last map[string]int, foreign map[string]bool,
 			continue
 		}
 		if _, seen := now[path]; !seen {
-			s, err := readState(tx.e.fs, path)
+			s, err := host.ReadState(tx.e.fs, path)
 			if err != nil {
 				return nil, nil, err
 			}
 			now[path], last[path] = s.String(), -1
-			initial[path] = sameState(s, l.Before.state())
+			initial[path] = host.Same(s, l.Before.state())
 			foreign[path] = !initial[path]
 		}
 		if now[path] == l.After {
@@ -83,16 +84,16 @@ func (tx *transaction) restore(l loggedStep) error {
 		return err
 	}
 	before := l.Before.state()
-	now, err := readState(fsys, path)
+	now, err := host.ReadState(fsys, path)
 	if err != nil {
 		return err
 	}
-	if sameState(now, before) {
+	if host.Same(now, before) {
 		return nil
 	}
 	tx.dirty = stageOf(l.Step)
 	if before.Exists {
-		if kept, err := readState(fsys, l.Backup); err == nil && sameState(kept, before) {
+		if kept, err := host.ReadState(fsys, l.Backup); err == nil && host.Same(kept, before) {
 			return fsys.Rename(l.Backup, path)
 		}
 	}
@@ -101,7 +102,7 @@ func (tx *transaction) restore(l loggedStep) error {
 		return err
 	}
 	if before.Exists && !before.IsLink() {
-		if err := tx.writeTemp(l.Temp, before, &plan.State{}); err != nil {
+		if err := host.Create(fsys, l.Temp, before, &plan.State{}, tx.e.sync()); err != nil {
 			return err
 		}
 	}
@@ -113,7 +114,7 @@ func (tx *transaction) restore(l loggedStep) error {
 
 // keep copies what somebody else wrote into the state directory before it is replaced.
 func (tx *transaction) keep(path string, step int) error {
-	now, err := readState(tx.e.fs, path)
+	now, err := host.ReadState(tx.e.fs, path)
 	if err != nil || !now.Exists {
 		return err
 	}
@@ -124,10 +125,10 @@ func (tx *transaction) keep(path string, step int) error {
 	}
 	aside := &plan.State{Exists: true, Mode: 0o600, Content: content, UID: -1, GID: -1}
 	name := filepath.Join(dir, fmt.Sprintf("%s-%d-%s", tx.begin.ID, step+1, filepath.Base(path)))
-	err = tx.writeTemp(name, aside, &plan.State{})
+	err = host.Create(tx.e.fs, name, aside, &plan.State{}, tx.e.sync())
 	// An attempt before this one may have left anything there: it stays, too.
 	for n := 2; errors.Is(err, fs.ErrExist); n++ {
-		err = tx.writeTemp(fmt.Sprintf("%s.%d", name, n), aside, &plan.State{})
+		err = host.Create(tx.e.fs, fmt.Sprintf("%s.%d", name, n), aside, &plan.State{}, tx.e.sync())
 	}
 	if err != nil {
 		return err

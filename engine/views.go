@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
@@ -44,7 +45,7 @@ func (e *Engine) Route(_ context.Context, name string) (RouteStatus, error) {
 		return RouteStatus{}, notFound(name)
 	}
 	t := e.newSite(name)
-	if err := t.read(newObserver(e.fs, e.cache)); err != nil {
+	if err := t.read(host.NewObserver(e.fs, e.cache)); err != nil {
 		return RouteStatus{}, err
 	}
 	if !t.ours {
@@ -94,7 +95,7 @@ func (e *Engine) Nginx(ctx context.Context) NginxStatus {
 		return st
 	}
 	st.Present, st.Version = true, b.Version.String()
-	s := &survey{obs: newObserver(e.fs, e.cache), build: b, sites: map[string]*site{}}
+	s := &survey{obs: host.NewObserver(e.fs, e.cache), build: b, sites: map[string]*site{}}
 	s.pidFile = b.PIDFile
 	_ = s.readMain(e) // without its configuration nginx has the pid file it was built with
 	if st.PID, err = e.nginx.master(s.pidFile); err != nil {

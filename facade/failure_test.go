@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/matryer/is"
 )
 
@@ -50,12 +51,12 @@ func TestAReloadThatNginxDoesNotTakeUpIs500AndUndone(t *testing.T) {
 
 // A badDisk is the host's files on a disk on which, in one directory, nothing more can be made, or no site removed.
 type badDisk struct {
-	engine.OS
+	host.OS
 	dir             string
 	creates, remove bool
 }
 
-func (d badDisk) Create(name string, perm fs.FileMode) (engine.File, error) {
+func (d badDisk) Create(name string, perm fs.FileMode) (host.File, error) {
 	if d.creates && strings.HasPrefix(name, d.dir) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.ENOSPC}
 	}

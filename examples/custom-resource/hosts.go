@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -32,7 +33,7 @@ func (h Hosts) Address() string { return hostsType + ".local" }
 
 // Plan adds the one step that a change of the file needs. The engine makes its diff, replaces the file in one piece, and
 // puts the old one back if any step of the plan fails or the machine loses power: nothing of that is written here.
-func (h Hosts) Plan(_ context.Context, o *engine.Observer, b *engine.Builder) error {
+func (h Hosts) Plan(_ context.Context, o *host.Observer, b *engine.Builder) error {
 	before, err := o.ReadFile(h.File)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

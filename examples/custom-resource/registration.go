@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -25,7 +26,7 @@ func (r Registration) Address() string { return registrationType + "." + r.Servi
 
 // Plan asks the registry what it knows. Note makes the answer a fingerprint of the plan: if it is another when the plan is
 // applied, the plan is stale.
-func (r Registration) Plan(ctx context.Context, o *engine.Observer, b *engine.Builder) error {
+func (r Registration) Plan(ctx context.Context, o *host.Observer, b *engine.Builder) error {
 	now, err := registry(r.Registry).get(ctx, r.Service)
 	if err != nil {
 		return err

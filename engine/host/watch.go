@@ -1,4 +1,4 @@
-package engine
+package host
 
 import (
 	"bytes"
@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// A watch hears from the kernel what changes in some directories (inotify(7)). An event is queued before the system call
+// A Watch hears from the kernel what changes in some directories (inotify(7)). An event is queued before the system call
 // that caused it returns, so that what a watch has not heard of has not happened; asking it costs one system call, where
 // looking at a thousand files costs two thousand.
-type watch struct {
+type Watch struct {
 	queue *os.File // closes itself when the watch is forgotten
 	dirs  []watchedDir
 	buf   [64 << 10]byte
@@ -26,14 +26,14 @@ type watchedDir struct {
 const ofInterest = syscall.IN_MODIFY | syscall.IN_ATTRIB | syscall.IN_CREATE | syscall.IN_DELETE |
 	syscall.IN_MOVED_FROM | syscall.IN_MOVED_TO | syscall.IN_ONLYDIR
 
-// newWatch returns a watch of directories, or nil where the kernel has none to give (fs.inotify.max_user_instances), a
+// NewWatch returns a watch of directories, or nil where the kernel has none to give (fs.inotify.max_user_instances), a
 // directory is not there, or others may change it from elsewhere, which this kernel does not hear of.
-func newWatch(paths ...string) *watch {
+func NewWatch(paths ...string) *Watch {
 	fd, err := syscall.InotifyInit1(syscall.IN_CLOEXEC | syscall.IN_NONBLOCK)
 	if err != nil {
 		return nil
 	}
-	w := &watch{queue: os.NewFile(uintptr(fd), "inotify")}
+	w := &Watch{queue: os.NewFile(uintptr(fd), "inotify")}
 	for _, path := range paths {
 		if err := w.add(fd, path); err != nil {
 			_ = w.queue.Close()
@@ -43,8 +43,8 @@ func newWatch(paths ...string) *watch {
 	return w
 }
 
-func (w *watch) add(fd int, path string) error {
-	if err := checkLocal(path); err != nil {
+func (w *Watch) add(fd int, path string) error {
+	if err := CheckLocal(path); err != nil {
 		return err
 	}
 	info, err := os.Stat(path) // before it is watched: one that takes its place meanwhile is then noticed
@@ -56,9 +56,9 @@ func (w *watch) add(fd int, path string) error {
 	return err
 }
 
-// changed returns the names of the files that have changed since it was last called, which may be some that have not.
+// Changed returns the names of the files that have changed since it was last called, which may be some that have not.
 // It is not ok if more may have changed than it knows: then everything must be looked at, and watched anew.
-func (w *watch) changed() (names map[string]bool, ok bool) {
+func (w *Watch) Changed() (names map[string]bool, ok bool) {
 	for _, d := range w.dirs {
 		if info, err := os.Stat(d.path); err != nil || !os.SameFile(info, d.info) {
 			return nil, false
@@ -78,7 +78,7 @@ func (w *watch) changed() (names map[string]bool, ok bool) {
 }
 
 // read is a read that does not wait, unlike that of an [os.File].
-func (w *watch) read() (n int, err error) {
+func (w *Watch) read() (n int, err error) {
 	conn, err := w.queue.SyscallConn()
 	if err != nil {
 		return 0, err

@@ -1,4 +1,5 @@
-package engine
+// Package child runs child processes: an argv and never a shell, a timeout, and a bound on what is kept of the output.
+package child
 
 import (
 	"context"
@@ -12,31 +13,31 @@ import (
 // maxOutput bounds what is kept of a child's output, in bytes: enough for nginx's complaints about a thousand routes.
 const maxOutput = 64 << 10
 
-// A command is a child process: an argv, never a shell.
-type command struct {
-	path    string
-	args    []string
-	env     []string // nil: as the parent's
-	timeout time.Duration
+// A Command is a child process: an argv, never a shell.
+type Command struct {
+	Path    string
+	Args    []string
+	Env     []string // nil: as the parent's
+	Timeout time.Duration
 }
 
-// A commandError says how a child ended, with what it printed.
-type commandError struct {
+// An Error says how a child ended, with what it printed.
+type Error struct {
 	Path   string
 	Output string
 	Err    error
 }
 
-func (e *commandError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
-func (e *commandError) Unwrap() error { return e.Err }
+func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+func (e *Error) Unwrap() error { return e.Err }
 
-// run runs the command to its end and returns stdout and stderr together, in order. When ctx ends or the timeout passes,
+// Run runs the command to its end and returns stdout and stderr together, in order. When ctx ends or the timeout passes,
 // the child's whole process group is told to end, and what is left of it after two seconds is killed.
-func (c command) run(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+func (c Command) Run(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c.path, c.args...)
-	cmd.Env = c.env
+	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
+	cmd.Env = c.Env
 	out := &tail{max: maxOutput}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -50,10 +51,10 @@ func (c command) run(ctx context.Context) (string, error) {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of its group
 		err = errors.Join(context.Cause(ctx), err)
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = fmt.Errorf("not done within %s: %w", c.timeout, err)
+			err = fmt.Errorf("not done within %s: %w", c.Timeout, err)
 		}
 	}
-	return out.String(), &commandError{Path: c.path, Output: out.String(), Err: err}
+	return out.String(), &Error{Path: c.Path, Output: out.String(), Err: err}
 }
 
 // A tail keeps the last bytes written to it.
@@ -76,4 +77,18 @@ func (t *tail) String() string {
 		return "[…]" + string(t.buf)
 	}
 	return string(t.buf)
+}
+
+// Exited reports whether a child ended by itself, with an exit code other than 0: what it printed is its answer.
+func Exited(err error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	return ok && exit.Exited()
+}
+
+// Output returns what the child printed that an error is of, or "".
+func Output(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Output
+	}
+	return ""
 }

@@ -1,4 +1,4 @@
-package engine
+package host
 
 import (
 	"io/fs"
@@ -38,9 +38,9 @@ func TestALinkIsLookedAtAgainOnceItsDirectoryHasChanged(t *testing.T) {
 	is.NoErr(os.Symlink("/one", link))
 	is.NoErr(os.WriteFile(file, []byte("one"), 0o644))
 
-	disk, cache := &counting{}, newStateCache(time.Now)
+	disk, cache := &counting{}, NewCache(time.Now)
 	look := func() (target, content string, names []string) {
-		o := newObserver(disk, cache)
+		o := NewObserver(disk, cache)
 		names, err := o.ReadDir(dir)
 		is.NoErr(err)
 		l, err := o.State(link)

@@ -1,4 +1,4 @@
-package engine
+package host
 
 import (
 	"cmp"
@@ -17,28 +17,31 @@ import (
 // for, absence included, so that no planner can forget what its plan depends on. It may be used from several goroutines.
 type Observer struct {
 	fs    FS
-	cache *stateCache
+	cache *Cache
 
 	mu   sync.Mutex
 	seen map[string]string
-	dirs map[string]fileKey  // as they were when they were first asked for
+	dirs map[string]Key      // as they were when they were first asked for
 	read map[string][]string // what ReadDir has found: one pass sees one listing
 }
 
-func newObserver(fsys FS, cache *stateCache) *Observer {
-	return &Observer{fs: fsys, cache: cache, seen: map[string]string{}, dirs: map[string]fileKey{}, read: map[string][]string{}}
+// NewObserver returns an observer of a file system, with what the cache knows of it. What it finds must not be changed.
+func NewObserver(fsys FS, cache *Cache) *Observer {
+	return &Observer{fs: fsys, cache: cache, seen: map[string]string{}, dirs: map[string]Key{}, read: map[string][]string{}}
 }
 
 // State returns what is at a path, without following a link there. Nothing there is no error.
 func (o *Observer) State(path string) (*plan.State, error) {
-	f, err := o.look(path)
+	f, err := o.Look(path)
 	if err != nil {
 		return nil, err
 	}
-	return f.state, nil
+	return f.State, nil
 }
 
-func (o *Observer) look(path string) (*found, error) {
+// Look is State with what is remembered of the content, see [Found.Memo]. The error has [ErrOther] in its chain where the
+// name is taken by something else than a file or a link.
+func (o *Observer) Look(path string) (*Found, error) {
 	f, err := o.cache.look(o.fs, path, o.dirKey(filepath.Dir(path)))
 	if err != nil {
 		return nil, err
@@ -47,8 +50,19 @@ func (o *Observer) look(path string) (*found, error) {
 	return f, nil
 }
 
+// LookAtAny is Look for a name that may be taken by a directory or a FIFO: what is there then exists, and nothing more is
+// known of it.
+func (o *Observer) LookAtAny(path string) (*Found, error) {
+	f, err := o.Look(path)
+	if errors.Is(err, ErrOther) {
+		o.Note(path, "neither file nor link")
+		return newFound(Key{}, &plan.State{Exists: true}), nil
+	}
+	return f, err
+}
+
 // dirKey returns what a directory's key was before anything in it was looked at.
-func (o *Observer) dirKey(path string) fileKey {
+func (o *Observer) dirKey(path string) Key {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	key, known := o.dirs[path]
@@ -106,8 +120,8 @@ func (o *Observer) note(path, state string) {
 	o.mu.Unlock()
 }
 
-// glob returns the paths that nginx's include finds for a pattern, in nginx's order.
-func (o *Observer) glob(pattern string) ([]string, error) {
+// Glob returns the paths that nginx's include finds for a pattern, in nginx's order.
+func (o *Observer) Glob(pattern string) ([]string, error) {
 	if !strings.ContainsAny(pattern, "*?[") {
 		return []string{pattern}, nil
 	}
@@ -116,7 +130,7 @@ func (o *Observer) glob(pattern string) ([]string, error) {
 	dirs := []string{dir}
 	if strings.ContainsAny(dir, "*?[") {
 		var err error
-		if dirs, err = o.glob(dir); err != nil {
+		if dirs, err = o.Glob(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -128,20 +142,20 @@ func (o *Observer) glob(pattern string) ([]string, error) {
 		}
 		for _, name := range names {
 			if ok, _ := filepath.Match(base, name); ok {
-				paths = append(paths, inDir(d, name))
+				paths = append(paths, Join(d, name))
 			}
 		}
 	}
 	return paths, nil
 }
 
-// inDir is filepath.Join for a clean path and a plain name, of which thousands are joined.
-func inDir(dir, base string) string {
+// Join is filepath.Join for a clean path and a plain name, of which thousands are joined.
+func Join(dir, base string) string {
 	return strings.TrimSuffix(dir, "/") + "/" + base
 }
 
-// fingerprints returns all that was seen, in order of path.
-func (o *Observer) fingerprints() []plan.Fingerprint {
+// Fingerprints returns all that was seen, in order of path.
+func (o *Observer) Fingerprints() []plan.Fingerprint {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	prints := make([]plan.Fingerprint, 0, len(o.seen))
@@ -150,4 +164,38 @@ func (o *Observer) fingerprints() []plan.Fingerprint {
 	}
 	slices.SortFunc(prints, func(a, b plan.Fingerprint) int { return cmp.Compare(a.Path, b.Path) })
 	return prints
+}
+
+// Contents are the fingerprints of all that was seen to exist, by path, but for listings: what nginx reads, and a little
+// more.
+func (o *Observer) Contents() map[string]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	m := make(map[string]string, len(o.seen))
+	for path, state := range o.seen {
+		if isContent(state) {
+			m[path] = state
+		}
+	}
+	return m
+}
+
+// Holds reports whether these are the [Observer.Contents].
+func (o *Observer) Holds(contents map[string]string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0
+	for path, state := range o.seen {
+		if !isContent(state) {
+			continue
+		}
+		if n++; contents[path] != state {
+			return false
+		}
+	}
+	return n == len(contents)
+}
+
+func isContent(state string) bool {
+	return state != "absent" && !strings.HasPrefix(state, "directory ")
 }

@@ -1,4 +1,4 @@
-package engine
+package host
 
 import (
 	"errors"
@@ -10,61 +10,57 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
-	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
-// A stateCache remembers what was found at paths within one process, so that a server with thousands of routes does not read
+// A Cache remembers what was found at paths within one process, so that a server with thousands of routes does not read
 // them all for a change of one. A file is the same as long as its identity, size and times are. A symbolic link can't be
 // written to, so it is the same as long as its directory is, which is one look for all of them.
-type stateCache struct {
+type Cache struct {
 	clock func() time.Time
 	mu    sync.Mutex
-	known map[string]*found
+	known map[string]*Found
 	lists map[string]list
 }
 
-// A found is what was found at a path.
-type found struct {
-	key    fileKey
-	dir    fileKey // of its directory, for a link
-	state  *plan.State
-	text   string // state.String(), which costs a hash
-	parsed *parsed
+// A Found is what was found at a path.
+type Found struct {
+	// State must not be changed.
+	State *plan.State
+
+	key  Key
+	dir  Key    // of its directory, for a link
+	text string // State.String(), which costs a hash
+	memo *memo
 }
 
-// A parsed is what a managed file says of itself. It is parsed once: that costs more than finding the file unchanged.
-type parsed struct {
-	once   sync.Once
-	header resources.Managed
-	err    error
+// A memo is what was made of a content. It is made once: to parse a file costs more than to find it unchanged.
+type memo struct {
+	once  sync.Once
+	value any
 }
 
-func newFound(key fileKey, s *plan.State) *found {
-	f := &found{key: key, state: s, text: s.String()}
-	if !s.IsLink() {
-		f.parsed = &parsed{}
-	}
-	return f
+func newFound(key Key, s *plan.State) *Found {
+	return &Found{key: key, State: s, text: s.String(), memo: &memo{}}
 }
 
-// header is resources.ParseManaged of a file.
-func (f *found) header() (resources.Managed, error) {
-	p := f.parsed
-	p.once.Do(func() { p.header, p.err = resources.ParseManaged(f.state.Content) })
-	return p.header, p.err
+// Memo returns what read makes of the content, from memory where the file is still the same. All callers within a process
+// must mean the same by it.
+func (f *Found) Memo(read func(content []byte) any) any {
+	f.memo.once.Do(func() { f.memo.value = read(f.State.Content) })
+	return f.memo.value
 }
 
-var nothing = newFound(fileKey{}, &plan.State{})
+var nothing = newFound(Key{}, &plan.State{})
 
 // A list is the names in a directory, in order, but for hidden ones.
 type list struct {
-	key   fileKey
+	key   Key
 	names []string
 	text  string // its fingerprint
 }
 
-// A fileKey changes whenever a file does, but for changes within one tick of the kernel's clock.
-type fileKey struct {
+// A Key changes whenever a file does, but for changes within one tick of the kernel's clock.
+type Key struct {
 	dev, ino     uint64
 	size         int64
 	mtime, ctime int64
@@ -76,43 +72,50 @@ type fileKey struct {
 // files, advances in steps of up to 10 ms.
 const racy = 50 * time.Millisecond
 
-func newStateCache(clock func() time.Time) *stateCache {
-	return &stateCache{clock: clock, known: map[string]*found{}, lists: map[string]list{}}
+// NewCache returns an empty cache. The clock tells whether a time stamp is old enough to prove anything.
+func NewCache(clock func() time.Time) *Cache {
+	return &Cache{clock: clock, known: map[string]*Found{}, lists: map[string]list{}}
 }
+
+// Settled reports whether what has this key can't have changed before now without its key having done so, too.
+func (k Key) Settled(now time.Time) bool { return now.UnixNano()-k.ctime > int64(racy) }
+
+// ChangedSince reports whether what has this key may have changed at or after t.
+func (k Key) ChangedSince(t time.Time) bool { return k.ctime >= t.UnixNano() }
 
 // settled reports whether something with this key can't have changed since without its key having done so, too.
-func (c *stateCache) settled(k fileKey) bool {
-	return k != fileKey{} && c.clock().UnixNano()-k.ctime > int64(racy)
+func (c *Cache) settled(k Key) bool {
+	return k != Key{} && k.Settled(c.clock())
 }
 
-// keyOf returns the zero key where the system tells too little for one.
-func keyOf(info fs.FileInfo) (key fileKey, ok bool) {
+// KeyOf returns the zero key where the system tells too little for one.
+func KeyOf(info fs.FileInfo) (key Key, ok bool) {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fileKey{}, false
+		return Key{}, false
 	}
-	return fileKey{
+	return Key{
 		dev: uint64(st.Dev), ino: st.Ino, size: st.Size, mode: uint32(st.Mode), uid: st.Uid, gid: st.Gid,
 		mtime: st.Mtim.Nano(), ctime: st.Ctim.Nano(),
 	}, true
 }
 
 // dirKey returns the key of a directory, also of one that the path is a link to. It is zero if there is none.
-func dirKey(fsys FS, path string) fileKey {
+func dirKey(fsys FS, path string) Key {
 	info, err := fsys.Lstat(path + "/.")
 	if err != nil || !info.IsDir() {
-		return fileKey{}
+		return Key{}
 	}
-	key, _ := keyOf(info)
+	key, _ := KeyOf(info)
 	return key
 }
 
 // look finds what is at a path, from memory where it is the same. dir is its directory's key. The result must not be changed.
-func (c *stateCache) look(fsys FS, path string, dir fileKey) (*found, error) {
+func (c *Cache) look(fsys FS, path string, dir Key) (*Found, error) {
 	c.mu.Lock()
 	known := c.known[path]
 	c.mu.Unlock()
-	if known != nil && known.state.IsLink() && known.dir == dir && dir != (fileKey{}) {
+	if known != nil && known.State.IsLink() && known.dir == dir && dir != (Key{}) {
 		return known, nil
 	}
 	info, err := fsys.Lstat(path)
@@ -123,9 +126,9 @@ func (c *stateCache) look(fsys FS, path string, dir fileKey) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, ok := keyOf(info)
+	key, ok := KeyOf(info)
 	if ok && known != nil && known.key == key {
-		if !known.state.IsLink() || !c.settled(dir) {
+		if !known.State.IsLink() || !c.settled(dir) {
 			return known, nil
 		}
 		again := *known
@@ -147,7 +150,7 @@ func (c *stateCache) look(fsys FS, path string, dir fileKey) (*found, error) {
 	return f, nil
 }
 
-func (c *stateCache) remember(path string, f *found) {
+func (c *Cache) remember(path string, f *Found) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f == nil {
@@ -158,11 +161,11 @@ func (c *stateCache) remember(path string, f *found) {
 }
 
 // list returns the names in a directory, from memory where it is the same.
-func (c *stateCache) list(fsys FS, path string, dir fileKey) (list, error) {
+func (c *Cache) list(fsys FS, path string, dir Key) (list, error) {
 	c.mu.Lock()
 	known := c.lists[path]
 	c.mu.Unlock()
-	if known.key == dir && dir != (fileKey{}) {
+	if known.key == dir && dir != (Key{}) {
 		return known, nil
 	}
 	entries, err := fsys.ReadDir(path)

@@ -1,5 +1,5 @@
 //go:build !amd64 && !arm64
 
-package engine
+package host
 
 const sysSyncfs = 0 // not known here: every file is synced by itself

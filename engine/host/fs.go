@@ -1,14 +1,11 @@
-package engine
+package host
 
 import (
 	"errors"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
-
-	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
 // An FS is every way in which the engine touches files. The host's own is [OS]; tests put faults and crashes in between.
@@ -115,80 +112,4 @@ func (OS) SyncDir(name string) error {
 		err = nil // a file system without it
 	}
 	return errors.Join(err, d.Close())
-}
-
-// readState returns what is at a path, without following a link there.
-func readState(fsys FS, name string) (*plan.State, error) {
-	info, err := fsys.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &plan.State{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return readStateOf(fsys, name, info)
-}
-
-func readStateOf(fsys FS, name string, info fs.FileInfo) (*plan.State, error) {
-	s := &plan.State{Exists: true, Mode: info.Mode(), UID: -1, GID: -1}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		s.UID, s.GID = int(st.Uid), int(st.Gid)
-	}
-	var err error
-	switch {
-	case info.Mode()&fs.ModeSymlink != 0:
-		s.Mode = fs.ModeSymlink
-		s.Target, err = fsys.Readlink(name)
-	case info.Mode().IsRegular() && info.Size() > MaxFileSize:
-		err = &fs.PathError{Op: "read", Path: name, Err: syscall.EFBIG}
-	case info.Mode().IsRegular():
-		s.Content, err = fsys.ReadFile(name)
-	default:
-		err = &fs.PathError{Op: "read", Path: name, Err: errNeither}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-var errNeither = errors.New("neither a regular file nor a symbolic link")
-
-// sameState reports whether what is there is what was meant. An owner of -1 on either side matches any.
-func sameState(a, b *plan.State) bool {
-	if a.Exists != b.Exists {
-		return false
-	}
-	if !a.Exists {
-		return true
-	}
-	if a.IsLink() || b.IsLink() {
-		return a.IsLink() && b.IsLink() && a.Target == b.Target
-	}
-	return a.Mode.Perm() == b.Mode.Perm() && string(a.Content) == string(b.Content) &&
-		(a.UID == b.UID || a.UID < 0 || b.UID < 0) && (a.GID == b.GID || a.GID < 0 || b.GID < 0)
-}
-
-// mkdirAll makes a directory and its missing parents, each with perm, and reports whether it had to. A parent that it made
-// is durable; the directory itself is not.
-func mkdirAll(fsys FS, name string, perm fs.FileMode) (made bool, err error) {
-	if info, err := fsys.Lstat(name); err == nil {
-		if info.IsDir() || info.Mode()&fs.ModeSymlink != 0 {
-			return false, nil
-		}
-		return false, &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR}
-	}
-	if parent := filepath.Dir(name); parent != name {
-		made, err := mkdirAll(fsys, parent, perm)
-		if err == nil && made {
-			err = fsys.SyncDir(filepath.Dir(parent))
-		}
-		if err != nil {
-			return false, err
-		}
-	}
-	if err := fsys.Mkdir(name, perm); err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, err
-	}
-	return true, nil
 }
