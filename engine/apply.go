@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -213,16 +214,16 @@ func (e *Engine) settleAfter(ctx context.Context, tx *transaction, p *plan.Plan,
 // warnDraining tells, before a reload adds to them, of old workers that pile up: an open WebSocket keeps the worker alive
 // that has it, with all its memory, reload after reload. As many as one reload leaves behind are no news.
 func (e *Engine) warnDraining(ctx context.Context, tx *transaction) {
-	pid, err := e.nginx.master(tx.pidFile)
+	pid, err := e.nginx.Master(tx.paths.PIDFile)
 	if err != nil {
 		return
 	}
-	w, err := workersOf(pid)
-	if err != nil || len(w.draining) < len(w.accepting) {
+	w, err := nginx.WorkersOf(pid)
+	if err != nil || len(w.Draining) < len(w.Accepting) {
 		return
 	}
-	n := w.lingering(time.Now())
-	if n < len(w.accepting) {
+	n := w.Lingering(time.Now())
+	if n < len(w.Accepting) {
 		return
 	}
 	text := fmt.Sprintf("%d old workers of nginx still have open connections, such as WebSockets, from earlier reloads; worker_shutdown_timeout in nginx.conf bounds how long they live", n)

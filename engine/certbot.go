@@ -78,7 +78,7 @@ func (e *Engine) obtain(ctx context.Context, spec certificateSpec) *obtainError 
 			return failure
 		}
 	}
-	before, err := e.lineage(host.NewObserver(e.fs, e.cache), spec.Lineage)
+	before, err := e.lineage(e.observer(), spec.Lineage)
 	if err != nil {
 		return &obtainError{Reason: reasonUnknown, Sentence: "certbot's files can't be read", Detail: oneLine(err.Error()), local: true}
 	}
@@ -92,7 +92,7 @@ func (e *Engine) obtain(ctx context.Context, spec certificateSpec) *obtainError 
 	left := e.noteLeftovers(spec.Lineage)
 	failure := e.certbot(ctx, "certonly", e.issueArgs(spec)...)
 	left.clean()
-	after, err := e.lineage(host.NewObserver(e.fs, e.cache), spec.Lineage)
+	after, err := e.lineage(e.observer(), spec.Lineage)
 	if err == nil && after.covers(spec.Domains) && (before.leaf == nil || serial(before.leaf) != serial(after.leaf)) {
 		// The certificate is what counts, also where certbot was stopped on its very last steps.
 		return nil

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
@@ -55,7 +54,7 @@ func (e *Engine) Certificates(ctx context.Context) ([]CertificateStatus, error) 
 	if err != nil {
 		return nil, err
 	}
-	o, attempts := host.NewObserver(e.fs, e.cache), e.issuance().Attempts
+	o, attempts := e.observer(), e.issuance().Attempts
 	names, err := e.lineageNames(o, resources.FilePrefix)
 	if err != nil {
 		return nil, err
@@ -101,7 +100,7 @@ func (e *Engine) Certificate(ctx context.Context, name string) (CertificateStatu
 	if known {
 		lineage = lineageOf(r)
 	}
-	l, err := e.lineage(host.NewObserver(e.fs, e.cache), lineage)
+	l, err := e.lineage(e.observer(), lineage)
 	if err != nil {
 		return CertificateStatus{}, err
 	}

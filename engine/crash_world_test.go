@@ -16,6 +16,7 @@ import (
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/crashfs"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
@@ -168,37 +169,37 @@ type memoryServer struct {
 	bind   bool              // the next reload is accepted, and then not done
 }
 
-func (s *memoryServer) build(context.Context) (*build, error) {
-	return &build{
+func (s *memoryServer) Build(context.Context) (*nginx.Build, error) {
+	return &nginx.Build{
 		Version: version.Must(version.NewVersion("1.22.1")), OpenSSL: version.Must(version.NewVersion("3.0.0")),
 		Conf: memoryNginx + "/nginx.conf", Prefix: "/usr/share/nginx", PIDFile: "/run/nginx.pid", ErrorLog: "/var/log/nginx/error.log",
 	}, nil
 }
 
-func (s *memoryServer) confPath(b *build) string { return b.Conf }
-func (s *memoryServer) master(pidFile string) (int, error) {
+func (s *memoryServer) ConfPath(b *nginx.Build) string { return b.Conf }
+func (s *memoryServer) Master(pidFile string) (int, error) {
 	if pidFile != "/run/nginx.pid" {
-		return 0, fmt.Errorf("%w: no pid file %q", errNotRunning, pidFile)
+		return 0, fmt.Errorf("%w: no pid file %q", nginx.ErrNotRunning, pidFile)
 	}
 	return 1000, nil
 }
 
-func (s *memoryServer) test(context.Context) error {
+func (s *memoryServer) Test(context.Context) error {
 	if s.refuse {
 		s.refuse = false
-		return &testError{Reason: "refused by the test", File: memoryEnabled + "/fpai-a.conf", Line: 1}
+		return &nginx.Refusal{Reason: "refused by the test", File: memoryEnabled + "/fpai-a.conf", Line: 1}
 	}
 	if _, err := enabledOn(s.disk); err != nil {
-		return &testError{Reason: err.Error()}
+		return &nginx.Refusal{Reason: err.Error()}
 	}
 	return nil
 }
 
-func (s *memoryServer) startReload(string, string) (reload, error) { return memoryReload{s}, nil }
+func (s *memoryServer) StartReload(nginx.Paths) (nginx.Reload, error) { return memoryReload{s}, nil }
 
 type memoryReload struct{ s *memoryServer }
 
-func (r memoryReload) wait(context.Context) error {
+func (r memoryReload) Wait(context.Context) error {
 	if r.s.bind {
 		r.s.bind = false
 		return errors.New("nginx kept its old configuration")

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 )
 
 // Options say which nginx, which directories and which rules an [Engine] works with. The zero value is Debian's layout.
@@ -115,7 +116,7 @@ func Open(o Options) (*Engine, error) {
 	e := &Engine{
 		opts: o, fs: o.FS, log: o.Logger, cache: host.NewCache(o.Clock), certs: newCertificateCache(o.Clock), seen: map[string]sighting{}, writing: make(chan struct{}, 1),
 		manyFiles: 100,
-		nginx:     &nginx{bin: o.NginxBin, conf: o.NginxConf, timeout: o.NginxTimeout},
+		nginx:     nginx.New(o.NginxBin, o.NginxConf, o.NginxTimeout),
 		health:    map[string]HealthResult{},
 	}
 	e.kinds = map[string]StepKind{}
@@ -222,6 +223,8 @@ func (e *Engine) actor(ctx context.Context) string {
 
 // sync reports whether what is written has to survive a power cut.
 func (e *Engine) sync() bool { return !e.opts.NoSync }
+
+func (e *Engine) observer() *host.Observer { return host.NewObserver(e.fs, e.cache) }
 
 // exclusively runs f as the only writer on this host, once an interrupted apply has been recovered.
 func (e *Engine) exclusively(ctx context.Context, operation string, f func(ctx context.Context) error) error {

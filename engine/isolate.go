@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -52,12 +52,12 @@ func (e *Engine) isolate(ctx context.Context) (isolated []Isolation, complaint s
 }
 
 // refusal returns why nginx refuses its configuration, nil if it does not, or if there is no nginx.
-func (e *Engine) refusal(ctx context.Context) (*testError, error) {
-	if _, err := e.nginx.build(ctx); err != nil {
+func (e *Engine) refusal(ctx context.Context) (*nginx.Refusal, error) {
+	if _, err := e.build(ctx); err != nil {
 		return nil, nil
 	}
-	err := e.nginx.test(ctx)
-	var refusal *testError
+	err := e.nginx.Test(ctx)
+	var refusal *nginx.Refusal
 	if err == nil || errors.As(err, &refusal) {
 		return refusal, nil
 	}
@@ -82,8 +82,8 @@ func (e *Engine) mendShared(ctx context.Context) (done bool, err error) {
 }
 
 // guilty returns the enabled site of ours that a refusal is about, or nil.
-func (e *Engine) guilty(refusal *testError) (*site, error) {
-	s := &survey{obs: host.NewObserver(e.fs, e.cache), sites: map[string]*site{}}
+func (e *Engine) guilty(refusal *nginx.Refusal) (*site, error) {
+	s := &survey{obs: e.observer(), sites: map[string]*site{}}
 	if err := s.readSites(e); err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (l *listing) readAll(e *Engine) error {
 	if _, real := e.fs.(host.OS); real {
 		l.watch = host.NewWatch(e.opts.SitesAvailable, e.opts.SitesEnabled)
 	}
-	s := &survey{obs: host.NewObserver(e.fs, e.cache), sites: map[string]*site{}}
+	s := &survey{obs: e.observer(), sites: map[string]*site{}}
 	if err := s.readSites(e); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (l *listing) readAll(e *Engine) error {
 
 // readAgain looks at the routes whose files or links have these names.
 func (l *listing) readAgain(e *Engine, changed map[string]bool) error {
-	o, again := host.NewObserver(e.fs, e.cache), false
+	o, again := e.observer(), false
 	for base := range changed {
 		name, ok := siteName(base)
 		if !ok {

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/fullpotential-ai/proxy-manager/engine/host"
 )
 
 // A Recovery is what was found in disorder, and what became of it.
@@ -232,23 +230,17 @@ func (e *Engine) resume(path string, records []record, size int64) (*transaction
 
 // locate finds where nginx's pid file and log are, now that its configuration is as it was.
 func (tx *transaction) locate(ctx context.Context) error {
-	if tx.pidFile != "" {
+	if tx.paths.PIDFile != "" {
 		return nil
 	}
-	s, err := tx.e.survey(ctx)
+	b, err := tx.e.build(ctx)
 	if err != nil {
-		b, berr := tx.e.nginx.build(ctx)
-		if berr != nil {
-			tx.e.log.WarnContext(ctx, "there is no nginx to bring back", "error", berr)
-			return nil
-		}
-		// What stands at the top of nginx.conf is enough.
-		s = &survey{obs: host.NewObserver(tx.e.fs, tx.e.cache), build: b, pidFile: b.PIDFile, errorLog: b.ErrorLog}
-		if err := s.readMain(tx.e); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("find the nginx to bring back: %w", err)
-		}
+		tx.e.log.WarnContext(ctx, "there is no nginx to bring back", "error", err)
+		return nil
 	}
-	tx.pidFile, tx.errorLog = s.pidFile, s.errorLog
+	if tx.paths, err = tx.e.paths(tx.e.observer(), b); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("find the nginx to bring back: %w", err)
+	}
 	return nil
 }
 

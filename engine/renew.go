@@ -122,7 +122,7 @@ func (pl *planner) planUnloaded(ctx context.Context) {
 	if !pl.req.Due || len(pl.req.Targets) > 0 {
 		return
 	}
-	suspects := pl.e.renewedSince(pl.s.pidFile, pl.s.handshakes())
+	suspects := pl.e.renewedSince(pl.s.paths, pl.s.handshakes())
 	for _, name := range pl.e.unloaded(ctx, suspects) {
 		if slices.ContainsFunc(pl.obtain, func(o *obtaining) bool { return certificateName(o.lineage) == name }) {
 			continue // it is replaced anyhow

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -77,7 +78,7 @@ func (e *Engine) served(ctx context.Context, serverName string) (*x509.Certifica
 
 // presents checks one handshake, and remembers what it showed. It returns "" where nginx presents what is in the file.
 func (e *Engine) presents(ctx context.Context, h handshake) (problem string) {
-	l, err := e.lineage(host.NewObserver(e.fs, e.cache), filepath.Base(filepath.Dir(h.Fullchain)))
+	l, err := e.lineage(e.observer(), filepath.Base(filepath.Dir(h.Fullchain)))
 	if err != nil || l.leaf == nil {
 		return h.Fullchain + " can't be read"
 	}
@@ -129,18 +130,17 @@ func (tx *transaction) verifyServed(ctx context.Context, step plan.Step) error {
 // CheckServed compares what nginx serves with the certificates on disk and returns the names of those that it has yet to
 // load. Those that changed after nginx's workers started are all looked at, of the others some at each call, in turn.
 func (e *Engine) CheckServed(ctx context.Context) ([]string, error) {
-	s := &survey{obs: host.NewObserver(e.fs, e.cache), sites: map[string]*site{}}
+	s := &survey{obs: e.observer(), sites: map[string]*site{}}
 	if err := s.readSites(e); err != nil {
 		return nil, err
 	}
-	var err error
-	if s.build, err = e.nginx.build(ctx); err != nil {
+	b, err := e.build(ctx)
+	if err != nil {
 		return nil, err
 	}
-	s.pidFile = s.build.PIDFile
-	_ = s.readMain(e) // without its configuration nginx has the pid file it was built with
+	paths, _ := e.paths(s.obs, b) // without its configuration nginx has the pid file it was built with
 	all := s.handshakes()
-	suspects := e.renewedSince(s.pidFile, all)
+	suspects := e.renewedSince(paths, all)
 	for range min(maxHandshakes-min(len(suspects), maxHandshakes), len(all)) {
 		e.mu.Lock()
 		e.rotation = (e.rotation + 1) % len(all)
@@ -180,12 +180,16 @@ func (s *survey) handshakes() []handshake {
 
 // renewedSince returns the handshakes whose certificate is newer than nginx's oldest accepting worker: it can't have
 // loaded them. Without a running nginx there is nothing to compare.
-func (e *Engine) renewedSince(pidFile string, hs []handshake) []handshake {
-	pid, err := e.nginx.master(pidFile)
+func (e *Engine) renewedSince(paths nginx.Paths, hs []handshake) []handshake {
+	pid, err := e.nginx.Master(paths.PIDFile)
 	if err != nil {
 		return nil
 	}
-	started := workersStarted(pid).Add(-time.Second) // the times are rounded, and a handshake too many does no harm
+	var started time.Time
+	if w, err := nginx.WorkersOf(pid); err == nil {
+		started = w.Started()
+	}
+	started = started.Add(-time.Second) // the times are rounded, and a handshake too many does no harm
 	var list []handshake
 	for _, h := range hs {
 		info, err := os.Stat(h.Fullchain)
@@ -197,24 +201,4 @@ func (e *Engine) renewedSince(pidFile string, hs []handshake) []handshake {
 		}
 	}
 	return list
-}
-
-// workersStarted is when the oldest worker that accepts was started: when nginx last loaded its configuration. If that is
-// not known, it is the beginning of time.
-func workersStarted(master int) time.Time {
-	w, err := workersOf(master)
-	if err != nil {
-		return time.Time{}
-	}
-	var oldest time.Time
-	for pid := range w.accepting {
-		t, ok := startOf(pid)
-		if !ok {
-			return time.Time{}
-		}
-		if oldest.IsZero() || t.Before(oldest) {
-			oldest = t
-		}
-	}
-	return oldest
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
@@ -22,7 +23,7 @@ import (
 // A survey is what was found on the host: the managed sites by name, and what else matters to them.
 type survey struct {
 	obs      *host.Observer
-	build    *build
+	build    *nginx.Build
 	settings resources.Settings
 	sites    map[string]*site // by droplet name, or "_maps" and "_default"
 	// foreign are the sites of configurations that are not managed, wherever nginx.conf includes them from.
@@ -30,9 +31,9 @@ type survey struct {
 	// claims are the domains of all sites, found when they are first asked for: once for a whole batch of changes.
 	claims func() map[string][]claim
 	// certificates are the files that those sites name as certificates and keys, with the file that names each.
-	certificates      map[string]string
-	pidFile, errorLog string
-	warnings          []string
+	certificates map[string]string
+	paths        nginx.Paths
+	warnings     []string
 }
 
 // A site is one managed file with its link.
@@ -51,10 +52,10 @@ type site struct {
 
 // survey looks at the whole host in one pass.
 func (e *Engine) survey(ctx context.Context) (*survey, error) {
-	s := &survey{obs: host.NewObserver(e.fs, e.cache), sites: map[string]*site{}}
+	s := &survey{obs: e.observer(), sites: map[string]*site{}}
 	s.claims = sync.OnceValue(s.findClaims)
 	var err error
-	if s.build, err = e.nginx.build(ctx); err != nil {
+	if s.build, err = e.build(ctx); err != nil {
 		return nil, err
 	}
 	s.obs.Note(e.opts.NginxBin, "version "+s.build.Version.String())
@@ -71,7 +72,7 @@ func (e *Engine) survey(ctx context.Context) (*survey, error) {
 }
 
 // settings returns what rendering depends on beside the route.
-func (e *Engine) settings(b *build) (resources.Settings, error) {
+func (e *Engine) settings(b *nginx.Build) (resources.Settings, error) {
 	o := e.opts
 	s := resources.Settings{
 		HTTPPort: o.HTTPPort, HTTPSPort: o.HTTPSPort, IPv6: hasIPv6(), Nginx: b.Version, OpenSSL: b.OpenSSL,
@@ -219,8 +220,8 @@ func leadsTo(link, target, path string) bool {
 
 // readConfiguration follows nginx.conf through its includes for the sites that are not managed.
 func (s *survey) readConfiguration(e *Engine) error {
-	conf := e.nginx.confPath(s.build)
-	s.pidFile, s.errorLog = s.build.PIDFile, s.build.ErrorLog
+	conf := e.nginx.ConfPath(s.build)
+	s.paths = s.build.Paths(nil)
 	r := &confReader{s: s, dir: filepath.Dir(conf), enabledDir: e.opts.SitesEnabled}
 	tree, err := r.read(conf, 0)
 	if err != nil {
@@ -234,44 +235,8 @@ func (s *survey) readConfiguration(e *Engine) error {
 	if !r.sawEnabled {
 		return failf(NginxBroken, nil, "%s includes nothing from %s, so no route could take effect: add \"include %s/*.conf;\" to its http block", conf, e.opts.SitesEnabled, e.opts.SitesEnabled)
 	}
-	s.noteMain(tree)
+	s.paths = s.build.Paths(tree)
 	return nil
-}
-
-// readMain reads nginx.conf alone, for what stands at its top.
-func (s *survey) readMain(e *Engine) error {
-	conf := e.nginx.confPath(s.build)
-	b, err := s.obs.ReadFile(conf)
-	if err != nil {
-		return err
-	}
-	tree, err := nginxconf.Parse(conf, b)
-	s.noteMain(tree)
-	return err
-}
-
-// noteMain finds where the master process keeps its pid and its log.
-func (s *survey) noteMain(tree []nginxconf.Directive) {
-	for _, d := range tree {
-		if len(d.Args) == 0 {
-			continue
-		}
-		switch d.Name {
-		case "pid":
-			s.pidFile = s.inPrefix(d.Args[0])
-		case "error_log":
-			if !strings.HasPrefix(d.Args[0], "syslog:") && d.Args[0] != "stderr" {
-				s.errorLog = s.inPrefix(d.Args[0])
-			}
-		}
-	}
-}
-
-func (s *survey) inPrefix(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(s.build.Prefix, path)
 }
 
 // A confReader reads a configuration with all that it includes.

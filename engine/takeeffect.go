@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/fullpotential-ai/proxy-manager/engine/internal/child"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -23,32 +23,24 @@ func (e *Engine) checkReady(ctx context.Context, p *plan.Plan, s *survey) error 
 	if !reloads {
 		return nil
 	}
-	if _, err := e.nginx.master(s.pidFile); err != nil {
+	if _, err := e.nginx.Master(s.paths.PIDFile); err != nil {
 		return failf(NginxBroken, err, "start nginx first (systemctl start nginx): a change counts only when a running nginx has taken it up")
 	}
 	if e.knownGood(s) {
 		return nil
 	}
-	err := e.nginx.test(ctx)
-	if err == nil {
+	err := e.test(ctx, NginxBroken, "nginx's configuration was broken already, before anything was changed; mend it first")
+	if refusal, ok := errors.AsType[*nginx.Refusal](err); ok && mends(p, refusal) {
 		return nil
 	}
-	var refusal *testError
-	if !errors.As(err, &refusal) {
-		return failf(NginxBroken, err, "test nginx's configuration")
-	}
-	if mends(p, refusal) {
-		return nil
-	}
-	return failf(NginxBroken, refusal, "nginx's configuration was broken already, before anything was changed; mend it first").
-		with("nginx_output", refusal.Output).with("file", refusal.File).with("line", refusal.Line)
+	return err
 }
 
 // quotedPath is how nginx names a file that it can't load: a certificate, say, without the place that names it.
 var quotedPath = regexp.MustCompile(`"(/[^"]+)"`)
 
 // mends reports whether the plan replaces or removes the file that nginx complains of, or the mention of it.
-func mends(p *plan.Plan, refusal *testError) bool {
+func mends(p *plan.Plan, refusal *nginx.Refusal) bool {
 	var missing string
 	if m := quotedPath.FindStringSubmatch(refusal.Reason); m != nil {
 		missing = m[1]
@@ -119,17 +111,9 @@ func changesConfiguration(p *plan.Plan) bool {
 
 // testConfig has nginx test what is on disk now.
 func (tx *transaction) testConfig(ctx context.Context) error {
-	err := tx.e.nginx.test(ctx)
-	if err == nil {
-		tx.tested = true
-		return nil
-	}
-	var refusal *testError
-	if !errors.As(err, &refusal) {
-		return failf(NginxTestFailed, err, "test nginx's configuration").with("nginx_output", child.Output(err))
-	}
-	return failf(NginxTestFailed, refusal, "nginx refuses the new configuration").
-		with("nginx_output", refusal.Output).with("file", refusal.File).with("line", refusal.Line)
+	err := tx.e.test(ctx, NginxTestFailed, "nginx refuses the new configuration")
+	tx.tested = tx.tested || err == nil
+	return err
 }
 
 // reload tells nginx to load what is on disk, once that would survive a power cut.
@@ -137,7 +121,7 @@ func (tx *transaction) reload(ctx context.Context) error {
 	if err := tx.settle(); err != nil {
 		return failf(ConfigWriteFailed, err, "make the change durable")
 	}
-	r, err := tx.e.nginx.startReload(tx.pidFile, tx.errorLog)
+	r, err := tx.e.nginx.StartReload(tx.paths)
 	if err != nil {
 		return failf(NginxReloadFailed, err, "reload nginx")
 	}
@@ -147,7 +131,7 @@ func (tx *transaction) reload(ctx context.Context) error {
 
 // verify returns once the new configuration, and only that, answers.
 func (tx *transaction) verify(ctx context.Context, step plan.Step) error {
-	if err := tx.reloading.wait(ctx); err != nil {
+	if err := tx.reloading.Wait(ctx); err != nil {
 		if ctx.Err() != nil {
 			return failf(Internal, err, "stopped while nginx was loading its configuration")
 		}
@@ -162,23 +146,23 @@ func (tx *transaction) verify(ctx context.Context, step plan.Step) error {
 // reconverge makes a running nginx serve what the files say. Files that nginx refuses although they are as they were
 // before were refused before, too: then it goes on with what it has, and that is reported.
 func (tx *transaction) reconverge(ctx context.Context) error {
-	if _, err := tx.e.nginx.master(tx.pidFile); err != nil {
+	if _, err := tx.e.nginx.Master(tx.paths.PIDFile); err != nil {
 		tx.e.log.WarnContext(ctx, "nginx does not run, so there is nothing to bring back", "error", err)
 		return nil
 	}
-	if err := tx.e.nginx.test(ctx); err != nil {
-		var refusal *testError
+	if err := tx.e.nginx.Test(ctx); err != nil {
+		var refusal *nginx.Refusal
 		if errors.As(err, &refusal) {
 			tx.e.log.ErrorContext(ctx, "the files are as they were, and nginx refuses them", "error", err)
 			return nil
 		}
 		return err
 	}
-	r, err := tx.e.nginx.startReload(tx.pidFile, tx.errorLog)
+	r, err := tx.e.nginx.StartReload(tx.paths)
 	if err != nil {
 		return fmt.Errorf("bring nginx back: %w", err)
 	}
-	if err := r.wait(ctx); err != nil {
+	if err := r.Wait(ctx); err != nil {
 		return fmt.Errorf("bring nginx back: %w", err)
 	}
 	return nil

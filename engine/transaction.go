@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -32,9 +33,8 @@ type transaction struct {
 	kept      []string // files with what somebody else wrote meanwhile
 	dirty     stage    // where changes are that are not durable yet
 	tested    bool     // nginx accepted the new files, so by now anybody may have made it load them
-	pidFile   string
-	errorLog  string
-	reloading reload
+	paths     nginx.Paths
+	reloading nginx.Reload
 	missing   map[string]bool // steps whose certificate could not be had
 	changed   bool            // something was done that can be seen
 }
@@ -58,7 +58,7 @@ func (e *Engine) newTransaction(ctx context.Context, p *plan.Plan, s *survey) *t
 		Format: journalFormat, ID: id, PlanID: p.ID, Operation: p.Operation, Actor: e.actor(ctx),
 		StartedAt: e.opts.Clock().UTC(), Summary: p.Summary, Changes: p.Changes,
 	})
-	tx.pidFile, tx.errorLog = s.pidFile, s.errorLog
+	tx.paths = s.paths
 	for i, step := range p.Steps {
 		l := loggedStep{Step: step}
 		l.Step.Diff = "" // what it replaced is in Before

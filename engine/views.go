@@ -2,11 +2,10 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
-	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
@@ -45,7 +44,7 @@ func (e *Engine) Route(_ context.Context, name string) (RouteStatus, error) {
 		return RouteStatus{}, notFound(name)
 	}
 	t := e.newSite(name)
-	if err := t.read(host.NewObserver(e.fs, e.cache)); err != nil {
+	if err := t.read(e.observer()); err != nil {
 		return RouteStatus{}, err
 	}
 	if !t.ours {
@@ -90,39 +89,28 @@ type NginxStatus struct {
 // Nginx looks at nginx: its version (which runs the binary once, and again only when it changes) and its processes.
 func (e *Engine) Nginx(ctx context.Context) NginxStatus {
 	var st NginxStatus
-	b, err := e.nginx.build(ctx)
+	b, err := e.build(ctx)
 	if err != nil {
 		return st
 	}
 	st.Present, st.Version = true, b.Version.String()
-	s := &survey{obs: host.NewObserver(e.fs, e.cache), build: b, sites: map[string]*site{}}
-	s.pidFile = b.PIDFile
-	_ = s.readMain(e) // without its configuration nginx has the pid file it was built with
-	if st.PID, err = e.nginx.master(s.pidFile); err != nil {
+	paths, _ := e.paths(e.observer(), b) // without its configuration nginx has the pid file it was built with
+	if st.PID, err = e.nginx.Master(paths.PIDFile); err != nil {
 		return st
 	}
 	st.Running = true
-	if w, err := workersOf(st.PID); err == nil {
-		st.Draining, st.Accepting = len(w.draining), len(w.accepting)
+	if w, err := nginx.WorkersOf(st.PID); err == nil {
+		st.Draining, st.Accepting = len(w.Draining), len(w.Accepting)
+		st.LastReload = w.Started()
 	}
-	st.LastReload = workersStarted(st.PID)
 	return st
 }
 
 // TestConfig has nginx test its configuration as it is (nginx -t). A refusal has the code NginxBroken and names file and
 // line.
 func (e *Engine) TestConfig(ctx context.Context) error {
-	if _, err := e.nginx.build(ctx); err != nil {
+	if _, err := e.build(ctx); err != nil {
 		return err
 	}
-	err := e.nginx.test(ctx)
-	if err == nil {
-		return nil
-	}
-	var refusal *testError
-	if !errors.As(err, &refusal) {
-		return failf(NginxBroken, err, "test nginx's configuration")
-	}
-	return failf(NginxBroken, refusal, "nginx refuses its configuration").
-		with("nginx_output", refusal.Output).with("file", refusal.File).with("line", refusal.Line)
+	return e.test(ctx, NginxBroken, "nginx refuses its configuration")
 }
