@@ -56,7 +56,7 @@ func (pl *planner) planAdoption() error {
 	}
 	fields.Enabled = new(len(a.links) > 0 || pl.included(a.file))
 	if a.route, err = resources.NewRoute(fields); err != nil {
-		return invalid(err)
+		return Invalid(err)
 	}
 	pl.dropForeign(a)
 	pl.adopted = a
@@ -119,16 +119,16 @@ func (pl *planner) checkAdoptable(a *adoption, name string) error {
 	if !known {
 		return notUnderstood(a.file, "it is no site of this nginx: it is neither in "+pl.e.opts.SitesAvailable+" nor included")
 	}
-	own := pl.e.newSite(strings.ToLower(name))
-	if t := pl.s.sites[own.name]; t != nil && t.path != a.file && (t.file.Exists || t.linkState.Exists) {
-		return failf(UnmanagedFile, nil, "the name %s is taken, by %s: choose another", own.name, t.path).with("file", t.path)
+	own := pl.e.newSite(routeAddress(strings.ToLower(name)))
+	if t := pl.s.sites[own.address]; t != nil && t.path != a.file && (t.file.Exists || t.linkState.Exists) {
+		return failf(UnmanagedFile, nil, "the name %s is taken, by %s: choose another", nameOf(own.address), t.path).with("file", t.path)
 	}
 	for _, t := range pl.s.sites {
 		if t.path != a.file {
 			continue
 		}
-		if t.name != own.name {
-			return notUnderstood(a.file, fmt.Sprintf("its name makes it the file of route.%s: adopt it as that", t.name))
+		if t.address != own.address {
+			return notUnderstood(a.file, fmt.Sprintf("its name makes it the file of %s: adopt it as that", t.address))
 		}
 		if !t.ours {
 			t.ours, t.damaged = true, resources.ErrUnmanaged // it is asked for by name
@@ -157,7 +157,7 @@ func (pl *planner) finishAdoption() error {
 	}
 	var gone sitesSteps
 	address := a.route.Address()
-	own := pl.e.newSite(a.route.Name())
+	own := pl.e.newSite(address)
 	for _, link := range slices.Sorted(maps.Keys(a.links)) {
 		if link != own.link {
 			gone.unlinks = append(gone.unlinks, pathStep(address, link, a.links[link], &plan.State{}))
@@ -168,10 +168,11 @@ func (pl *planner) finishAdoption() error {
 	}
 	pl.reload = pl.reload || len(gone.unlinks) > 0 || pl.included(a.file)
 	if a.first {
-		pl.own = append(pl.own, gone.all()...)
+		pl.own = slices.Concat(pl.own, gone.unlinks, gone.removals)
 	} else {
-		pl.routes.unlinks = append(pl.routes.unlinks, gone.unlinks...)
-		pl.routes.removals = append(pl.routes.removals, gone.removals...)
+		s := pl.stepsAt(pl.depth(address))
+		s.unlinks = append(s.unlinks, gone.unlinks...)
+		s.removals = append(s.removals, gone.removals...)
 	}
 	for i, c := range pl.changes {
 		if c.Address == address && c.Action != plan.Unchanged {
@@ -189,7 +190,7 @@ func (a *adoption) lost(s resources.Settings) ([]string, error) {
 	for _, cert := range []*resources.CertificateFiles{nil, {Fullchain: "/cert.pem", PrivateKey: "/key.pem"}} {
 		text, err := a.route.Render(s, cert)
 		if err != nil {
-			return nil, invalid(err)
+			return nil, Invalid(err)
 		}
 		tree, err := nginxconf.Parse("", text)
 		if err != nil {

@@ -17,12 +17,12 @@ func (pl *planner) assemble() (*plan.Plan, error) {
 	if p.Request, err = json.Marshal(pl.req); err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
 	}
-	steps := slices.Concat(pl.checks, pl.own, pl.shared.all(), pl.routes.all(), pl.gone.all())
+	steps := slices.Concat(pl.checks, pl.own, pl.siteSteps())
 	if pl.reload {
 		steps = append(steps, takeEffect(pl.certs.shows)...)
 	}
 	steps = append(steps, pl.obtainSteps(len(steps))...)
-	steps = append(steps, pl.deletions...)
+	steps = append(steps, pl.final...)
 	complete(steps)
 	p.Steps = steps
 	slices.SortStableFunc(pl.changes, func(a, b plan.Change) int { return cmp.Compare(a.Address, b.Address) })

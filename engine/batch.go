@@ -3,11 +3,14 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // Changes that come while another is being made are gathered, and made together with one test and one reload of nginx.
@@ -108,17 +111,20 @@ func nextBatch(queue []*change) []*change {
 	return batch
 }
 
-// combinable returns the names of the routes a request is about, if it is about nothing else.
+// combinable returns the addresses of the sites a request is about, if it is about nothing else.
 func (r Request) combinable() ([]string, bool) {
-	if !r.KeepUnlisted || len(r.Resources)+len(r.Targets)+len(r.Renew)+len(r.Certificates) > 0 || r.Issue || r.Rollback != "" || r.Adopt != nil ||
+	if !r.KeepUnlisted || len(r.Targets)+len(r.Renew)+len(r.Certificates) > 0 || r.Issue || r.Rollback != "" || r.Adopt != nil ||
 		r.RequiredVersion != "" || r.NginxVersion != "" {
 		return nil, false
 	}
-	names := slices.Clone(r.Delete)
-	for _, route := range r.Routes {
-		names = append(names, route.Name())
+	addresses := slices.Clone(r.Delete)
+	for _, wanted := range r.resources() {
+		if _, isSite := wanted.(Site); !isSite {
+			return nil, false
+		}
+		addresses = append(addresses, wanted.Address())
 	}
-	return names, len(names) > 0
+	return addresses, len(addresses) > 0
 }
 
 // doAlone does one request.
@@ -178,7 +184,7 @@ func (e *Engine) tryTogether(ctx context.Context, batch []*change) ([]*change, e
 		return e.separate(ctx, batch, err), nil
 	}
 	for _, c := range batch {
-		c.end(shareOf(result, c.req), nil)
+		c.end(e.shareOf(result, c.req), nil)
 	}
 	return nil, nil
 }
@@ -186,7 +192,7 @@ func (e *Engine) tryTogether(ctx context.Context, batch []*change) ([]*change, e
 // sift ends the changes that can't be made, each with its own error, and returns the others.
 func (e *Engine) sift(ctx context.Context, batch []*change, s *survey) []*change {
 	errs := make([]error, len(batch))
-	claimed := map[string]string{}
+	claimed := map[Claim]string{}
 	_ = host.ForEach(len(batch), 16, func(i int) error {
 		c := batch[i]
 		pl := newPlanner(e, c.req, s)
@@ -216,20 +222,22 @@ func (e *Engine) sift(ctx context.Context, batch []*change, s *survey) []*change
 	return good
 }
 
-// claimInBatch refuses a domain that a change before this one in the batch claims.
-func claimInBatch(claimed map[string]string, req Request) error {
-	for _, r := range req.Routes {
-		for _, domain := range r.Domains() {
-			if other, taken := claimed[domain]; taken && other != r.Address() {
-				return conflict(domain, r.Address(), other)
+// claimInBatch refuses what a change before this one in the batch claims.
+func claimInBatch(claimed map[Claim]string, req Request) error {
+	own := map[Claim]string{}
+	for _, r := range req.resources() {
+		claimer, ok := r.(Claimer)
+		if !ok {
+			continue
+		}
+		for _, c := range claimer.Claims() {
+			if other, taken := claimed[c]; taken && other != r.Address() {
+				return conflict(c, r.Address(), other)
 			}
+			own[c] = r.Address()
 		}
 	}
-	for _, r := range req.Routes {
-		for _, domain := range r.Domains() {
-			claimed[domain] = r.Address()
-		}
-	}
+	maps.Copy(claimed, own)
 	return nil
 }
 
@@ -276,13 +284,13 @@ func oneRoutesFault(c Code) bool {
 // culprit returns the change whose file the failure names, or -1.
 func culprit(batch []*change, failure *Error) int {
 	file, _ := failure.Details["file"].(string)
-	name, ok := siteName(filepath.Base(file))
+	address, ok := resources.AddressOf(filepath.Base(file))
 	if !ok {
 		return -1
 	}
 	return slices.IndexFunc(batch, func(c *change) bool {
-		names, _ := c.req.combinable()
-		return slices.Contains(names, name)
+		addresses, _ := c.req.combinable()
+		return slices.Contains(addresses, address)
 	})
 }
 
@@ -291,31 +299,24 @@ func merge(batch []*change) Request {
 	whole := Request{Operation: batch[0].req.Operation, KeepUnlisted: true, checked: true}
 	for _, c := range batch {
 		whole.Routes = append(whole.Routes, c.req.Routes...)
+		whole.Resources = append(whole.Resources, c.req.Resources...)
 		whole.Delete = append(whole.Delete, c.req.Delete...)
 	}
 	return whole
 }
 
 // shareOf is the part of a result that is one request's own, with the steps that serve all.
-func shareOf(r *Result, req Request) *Result {
-	names, _ := req.combinable()
-	own := func(address string) bool {
-		_, name, _ := strings.Cut(address, ".")
-		return slices.Contains(names, name) && !strings.HasPrefix(address, "shared.")
+func (e *Engine) shareOf(r *Result, req Request) *Result {
+	addresses, _ := req.combinable()
+	names := map[string]bool{}
+	for _, address := range addresses {
+		names[nameOf(address)] = true
 	}
+	serves := func(address string) bool { return address == "" || e.isImplied(address) || names[nameOf(address)] }
 	p := *r.Plan
 	p.Operation = req.Operation
-	p.Changes, p.Steps = nil, nil
-	for _, c := range r.Plan.Changes {
-		if own(c.Address) {
-			p.Changes = append(p.Changes, c)
-		}
-	}
-	for _, s := range r.Plan.Steps {
-		if s.Address == "" || strings.HasPrefix(s.Address, "shared.") || own(s.Address) {
-			p.Steps = append(p.Steps, s)
-		}
-	}
+	p.Changes = slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return !serves(c.Address) || e.isImplied(c.Address) })
+	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s plan.Step) bool { return !serves(s.Address) })
 	p.Summary = summarise(p.Changes)
 	return &Result{ID: r.ID, Plan: &p, Duration: r.Duration}
 }

@@ -1,71 +1,93 @@
 package engine
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // A Builder collects the steps that bring one [Resource] about. The engine numbers them and undoes those that change a
 // file or a link by itself.
 type Builder struct {
-	obs *host.Observer
-	// planned is what the paths hold that earlier resources of the same plan write.
-	planned map[string]*plan.State
-	address string
-	change  plan.Change
-	steps   []plan.Step
+	pl       *planner
+	resource Resource
+	change   plan.Change
+	steps    []plan.Step
+	draft    *draft
+	quiet    bool // what happens to the resource is told elsewhere
 }
 
-// Change says what happens to the resource and why. Without it, a resource with steps counts as an update.
+// Change says what happens to the resource and why. Without it, a resource with steps counts as an update. What happens to
+// a [Site] the engine sees by itself.
 func (b *Builder) Change(action plan.Action, reason string) {
 	b.change.Action, b.change.Reason = action, reason
 }
 
+// Settings are the host and its nginx, as far as a text that nginx reads depends on them.
+func (b *Builder) Settings() resources.Settings { return b.pl.s.settings }
+
+// Site says what text nginx reads of a resource that is a [Site]; the engine puts the header before it, and plans the file,
+// the link and the reload.
+func (b *Builder) Site(text []byte) error {
+	return b.site(func() ([]byte, error) {
+		spec, err := json.Marshal(b.resource)
+		if err != nil {
+			return nil, err
+		}
+		return resources.Seal(kindName(b.resource.Address()), spec, nil, text)
+	})
+}
+
 // WriteFile adds the step, if one is needed, after which the file holds content with these permission bits.
-func (b *Builder) WriteFile(path string, content []byte, perm fs.FileMode) error {
+func (b *Builder) WriteFile(path string, content []byte, perm fs.FileMode) (needed bool, err error) {
 	return b.path(path, plan.File(content, perm))
 }
 
 // Symlink adds the step, if one is needed, after which path is a symbolic link to target.
-func (b *Builder) Symlink(target, path string) error {
+func (b *Builder) Symlink(target, path string) (needed bool, err error) {
 	return b.path(path, plan.Link(target))
 }
 
 // Remove adds the step, if one is needed, after which there is nothing at path.
-func (b *Builder) Remove(path string) error {
+func (b *Builder) Remove(path string) (needed bool, err error) {
 	return b.path(path, &plan.State{})
 }
 
 // State returns what a path will hold when it is this resource's turn: what is there now, or what a resource before it
-// in the same plan makes of it.
+// in the same plan makes of it. Two resources that each change a part of one file compose by it.
 func (b *Builder) State(path string) (*plan.State, error) {
-	if s, ok := b.planned[path]; ok {
+	if s, ok := b.pl.planned[path]; ok {
 		return s, nil
 	}
-	return b.obs.State(path)
+	return b.pl.s.obs.State(path)
 }
 
-func (b *Builder) path(path string, after *plan.State) error {
+func (b *Builder) path(path string, after *plan.State) (needed bool, err error) {
+	if !filepath.IsAbs(path) || filepath.Clean(path) != path {
+		return false, failf(InvalidInput, nil, "%q is not an absolute, clean path", path)
+	}
 	before, err := b.State(path)
-	if err != nil {
-		return err
+	if err != nil || host.Same(before, after) {
+		return false, err
 	}
-	if !host.Same(before, after) {
-		b.steps = append(b.steps, pathStep(b.address, path, before, after))
-		b.planned[path] = after
-	}
-	return nil
+	b.steps = append(b.steps, pathStep(b.resource.Address(), path, before, after))
+	b.pl.planned[path] = after
+	return true, nil
 }
 
-// Step adds a step of a kind of one's own. ID and Address are filled in.
-func (b *Builder) Step(s plan.Step) {
-	s.Address = b.address
+// Step adds a step of a kind of one's own, which must be registered. ID and Address are filled in.
+func (b *Builder) Step(s plan.Step) error {
+	if _, known := b.pl.e.steps[s.Kind]; !known {
+		return failf(InvalidInput, nil, "%s has a step of kind %q, which is not registered (Options.Kinds)", b.resource.Address(), s.Kind)
+	}
+	s.Address = b.resource.Address()
 	b.steps = append(b.steps, s)
+	return nil
 }
 
 // pathStep is the step that makes a path hold what is wanted there. Its diff is drawn by [complete].
@@ -88,22 +110,7 @@ func pathStep(address, path string, before, after *plan.State) plan.Step {
 	return s
 }
 
-// planOwn lets the caller's own resources plan themselves.
-func (pl *planner) planOwn(ctx context.Context) error {
-	planned := map[string]*plan.State{}
-	for _, r := range pl.req.Resources {
-		if !pl.targeted(r.Address()) {
-			continue
-		}
-		b := &Builder{obs: pl.s.obs, planned: planned, address: r.Address(), change: plan.Change{Address: r.Address()}}
-		if err := r.Plan(ctx, pl.s.obs, b); err != nil {
-			return fmt.Errorf("plan %s: %w", r.Address(), err)
-		}
-		if b.change.Action == "" {
-			b.Change(map[bool]plan.Action{true: plan.Update, false: plan.Unchanged}[len(b.steps) > 0], "")
-		}
-		pl.changes = append(pl.changes, b.change)
-		pl.own = append(pl.own, b.steps...)
-	}
-	return nil
+// panicked is the error of somebody else's code that panicked.
+func panicked(doing string, p any) *Error {
+	return failf(Internal, fmt.Errorf("panic: %v", p), "%s", doing)
 }

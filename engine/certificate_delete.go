@@ -30,13 +30,13 @@ func (pl *planner) planUnused() error {
 	}
 	for _, l := range candidates {
 		name := certificateName(l.name)
-		address := "certificate." + name
-		if !l.managed || pl.isNeeded(l) || !(pl.targeted(address) || pl.targeted("route."+name)) {
+		address := certificateAddress(name)
+		if !l.managed || pl.isNeeded(l) || !(pl.targeted(address) || pl.targeted(routeAddress(name))) {
 			continue
 		}
 		step := certificateStep(plan.DeleteCertificate, address, certificateSpec{Lineage: l.name})
 		step.Description, step.Undo = "delete the certificate "+l.name+", which nothing uses any more", "none: it is deleted once everything else is done and final"
-		pl.deletions = append(pl.deletions, step)
+		pl.final = append(pl.final, step)
 		pl.changes = append(pl.changes, plan.Change{Address: address, Action: plan.Delete, Reason: "nothing uses it any more"})
 	}
 	return nil
@@ -47,8 +47,11 @@ func (pl *planner) unusedCandidates() ([]*lineage, error) {
 		return pl.lineages(resources.FilePrefix)
 	}
 	var list []*lineage
-	for _, name := range slices.Sorted(maps.Keys(pl.doomed)) {
-		l, err := pl.lineage(resources.FilePrefix + name)
+	for _, address := range slices.Sorted(maps.Keys(pl.doomed)) {
+		if kindName(address) != resources.RouteKind {
+			continue
+		}
+		l, err := pl.lineage(resources.FilePrefix + nameOf(address))
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +66,7 @@ func (pl *planner) isNeeded(l *lineage) bool {
 	if pl.certs.used[l.name] || pl.s.foreignUse(l.name) != "" {
 		return true
 	}
-	if r, ok := pl.afterwards(certificateName(l.name)); ok && r.EnableSSL() {
+	if r, ok := pl.routeAfterwards(certificateName(l.name)); ok && r.EnableSSL() {
 		return true
 	}
 	for _, t := range pl.s.sites {

@@ -50,11 +50,11 @@ func (pl *planner) look(names []string) error {
 }
 
 // lookAtCertificates looks up what the wanted routes will need, all at once: one after the other, a thousand take long.
-func (pl *planner) lookAtCertificates() error {
+func lookAtCertificates(pl *planner) error {
 	var names []string
-	for name, r := range pl.wanted {
-		if r.EnableSSL() && r.Enabled() {
-			names = append(names, resources.FilePrefix+name)
+	for _, r := range pl.wanted {
+		if r, ok := r.(route); ok && r.EnableSSL() && r.Enabled() {
+			names = append(names, r.CertificateName())
 		}
 	}
 	return pl.look(names)
@@ -100,11 +100,11 @@ func (pl *planner) indexLineages() error {
 
 // isCertificate reports whether an address is that of a certificate of the program's own, or of a route's.
 func (pl *planner) isCertificate(address string) bool {
-	name, ok := strings.CutPrefix(address, "certificate.")
+	name, ok := strings.CutPrefix(address, certificateAddress(""))
 	if !ok || strings.ContainsAny(name, "/\x00") {
 		return false
 	}
-	if _, isRoute := pl.afterwards(name); isRoute {
+	if _, isRoute := pl.routeAfterwards(name); isRoute {
 		return true
 	}
 	l, err := pl.lineage(resources.FilePrefix + name)

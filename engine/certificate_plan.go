@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -109,7 +110,7 @@ func (pl *planner) certificateFor(r resources.Route) (c resources.Certificate, l
 		email = cmp.Or(pl.req.Email, email)
 	}
 	if c, err = r.Certificate(email); err != nil {
-		return c, false, invalid(err)
+		return c, false, Invalid(err)
 	}
 	return c, false, nil
 }
@@ -148,7 +149,7 @@ func (pl *planner) mayObtain(name string) bool {
 // stopgap is what a route is served with until its certificate is there: what it has now, as long as nginx can load it
 // and it is for one of its domains. An expired one, too: to fall back to HTTP would take a site down that sends HSTS.
 func (pl *planner) stopgap(own *lineage, r resources.Route) (*resources.CertificateFiles, error) {
-	t := pl.s.sites[r.Name()]
+	t := pl.s.sites[r.Address()]
 	if t != nil && t.managed.Certificate != nil {
 		l, err := pl.lineage(filepath.Base(filepath.Dir(t.managed.Certificate.Fullchain)))
 		if err != nil {
@@ -218,36 +219,40 @@ func (pl *planner) keepAsWas(spec *certificateSpec, l *lineage) {
 func (pl *planner) isAnswered(domain string) bool {
 	if pl.certs.answered == nil {
 		pl.certs.answered = map[string]bool{}
-		for r := range pl.allAfterwards() {
-			for _, d := range r.Domains() {
-				pl.certs.answered[d] = pl.certs.answered[d] || r.Enabled()
+		for r := range pl.afterwards() {
+			if r, ok := r.(route); ok && r.Enabled() {
+				for _, d := range r.Domains() {
+					pl.certs.answered[d] = true
+				}
 			}
 		}
 	}
 	return pl.certs.answered[domain]
 }
 
-// planHTTPS obtains a route's certificate and then writes the route that uses it, where that is another text: rewritten.
-func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec *certificateSpec) (rewritten bool, err error) {
+// planHTTPS obtains a route's certificate and then writes the route that uses it, where that is another text. Then it says
+// why the route changes.
+func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec *certificateSpec) (later string, err error) {
 	l, err := pl.lineage(spec.Lineage)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	text, err := r.Render(pl.s.settings, &l.files)
 	if err != nil {
-		return false, invalid(err)
+		return "", Invalid(err)
 	}
 	want, listed, err := pl.certificateFor(r)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	o := pl.obtaining(l, *spec, pl.whyObtain(l, want, listed, r))
+	// A certificate that is only renewed changes nothing about its route.
 	if file := plan.File(text, 0o644); !host.Same(first, file) {
 		o.use = append(o.use, pathStep(r.Address(), t.path, first, file))
-		rewritten = true
+		later = "goes to HTTPS once it has its certificate"
 	}
 	o.shows = append(o.shows, handshake{ServerName: r.Domain(), Fullchain: l.files.Fullchain})
-	return rewritten, nil
+	return later, nil
 }
 
 // obtaining plans to obtain a certificate, once.
@@ -260,7 +265,7 @@ func (pl *planner) obtaining(l *lineage, spec certificateSpec, why string) *obta
 	if l.leaf == nil {
 		kind, action, verb = plan.IssueCertificate, plan.Create, "obtain a certificate for "
 	}
-	address := "certificate." + certificateName(spec.Lineage)
+	address := certificateAddress(certificateName(spec.Lineage))
 	o := &obtaining{lineage: spec.Lineage, step: certificateStep(kind, address, spec)}
 	o.step.Description = verb + strings.Join(spec.Domains, ", ")
 	o.step.Undo = "kept, and used by the next attempt: issuing is limited"
@@ -274,58 +279,69 @@ func certificateStep(kind, address string, spec certificateSpec) plan.Step {
 	return plan.Step{Kind: kind, Address: address, Spec: b}
 }
 
-// planCertificates plans the certificates that are listed by themselves, those that are due, and those that nothing
-// needs any more.
-func (pl *planner) planCertificates() error {
-	if err := pl.planListed(); err != nil {
-		return err
-	}
+// planCertificates plans the certificates that are due, those that nothing needs any more, and what nginx has yet to load;
+// what is left is as it should be.
+func planCertificates(ctx context.Context, pl *planner) error {
 	if pl.req.Due {
 		if err := pl.planDue(); err != nil {
 			return err
 		}
 	}
-	return pl.planUnused()
+	if err := pl.planUnused(); err != nil {
+		return err
+	}
+	pl.planUnloaded(ctx)
+	pl.countCertificates()
+	return nil
 }
 
-// planListed plans the certificates of the request that no route of it has brought with it.
-func (pl *planner) planListed() error {
-	for _, c := range pl.req.Certificates {
-		if !pl.targeted(c.Address()) {
-			continue
-		}
-		if r, ok := pl.afterwards(c.Name()); ok && !r.Enabled() {
-			continue // it is needed once the route is enabled
-		}
-		if err := pl.checkAnswered(c); err != nil {
-			return err
-		}
-		if pl.certs.used[c.LineageName()] {
-			continue
-		}
-		l, err := pl.lineage(c.LineageName())
-		if err != nil {
-			return err
-		}
-		pl.certs.used[l.name] = true
-		why := pl.whyObtain(l, c, true, resources.Route{})
-		if why == "" || !pl.req.Issue {
-			continue
-		}
-		spec, err := pl.obtainSpec(l, c, true)
-		if err != nil {
-			return err
-		}
-		o := pl.obtaining(l, *spec, why)
-		o.shows = append(o.shows, pl.shownBy(l)...)
+// countCertificates tells of the certificates that the plan's routes and listings use as they are.
+func (pl *planner) countCertificates() {
+	told := map[string]bool{}
+	for _, c := range pl.changes {
+		told[c.Address] = true
 	}
+	for name := range pl.certs.used {
+		address := certificateAddress(certificateName(name))
+		if l := pl.certs.known[name]; l != nil && l.managed && !told[address] {
+			pl.changes = append(pl.changes, plan.Change{Address: address, Action: plan.Unchanged, Reason: "as it should be"})
+		}
+	}
+}
+
+// planListed plans a certificate of the request, if no route has brought it with it.
+func (pl *planner) planListed(c resources.Certificate) error {
+	if r, ok := pl.routeAfterwards(c.Name()); ok && !r.Enabled() {
+		return nil // it is needed once the route is enabled
+	}
+	if err := pl.checkAnswered(c); err != nil {
+		return err
+	}
+	if pl.certs.used[c.LineageName()] {
+		return nil
+	}
+	l, err := pl.lineage(c.LineageName())
+	if err != nil {
+		return err
+	}
+	pl.certs.used[l.name] = true
+	why := pl.whyObtain(l, c, true, resources.Route{})
+	if why == "" || !pl.req.Issue {
+		return nil
+	}
+	spec, err := pl.obtainSpec(l, c, true)
+	if err != nil {
+		return err
+	}
+	o := pl.obtaining(l, *spec, why)
+	o.shows = append(o.shows, pl.shownBy(l)...)
 	return nil
 }
 
 // shownBy are the handshakes of the enabled routes that use a lineage already.
 func (pl *planner) shownBy(l *lineage) []handshake {
 	var hs []handshake
-	for _, h := range pl.s.handshakes() {
+	for _, h := range handshakesOf(pl.s.sites) {
 		if h.Fullchain == l.files.Fullchain {
 			hs = append(hs, h)
 		}

@@ -93,7 +93,7 @@ func (e *Engine) Certificate(ctx context.Context, name string) (CertificateStatu
 	if err != nil && CodeOf(err) != ProxyNotFound {
 		return CertificateStatus{}, err
 	}
-	if isShared(name) || strings.ContainsAny(name, "/\x00") {
+	if !isName(name) {
 		return CertificateStatus{}, notFound(name)
 	}
 	lineage := resources.FilePrefix + name

@@ -33,7 +33,7 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 		p, err := h.Plan(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{shop}}))
 		is.NoErr(err)
 		is.Equal(kinds(p), "check_health write_file write_file create_symlink create_symlink write_file create_symlink test_config reload verify issue_certificate write_file test_config reload verify")
-		is.Equal(p.Summary.Create, 2) // the route and its certificate
+		is.Equal(p.Summary.Create, 4) // the route, its certificate, and the two files that routes share
 	})
 
 	t.Run("it is issued for all names and served over HTTPS", func(t *testing.T) {

@@ -9,55 +9,64 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
-// checkConflicts refuses a domain that two sites would claim. nginx itself only warns, and never uses the second.
+// checkConflicts refuses what two resources would claim, or a resource and a site that is not managed. nginx itself only
+// warns of a name that two sites have, and never uses the second.
 func (pl *planner) checkConflicts() error {
-	asked := map[string]string{} // domain to the address of the route
-	for _, name := range slices.Sorted(maps.Keys(pl.wanted)) {
-		r := pl.wanted[name]
-		for _, domain := range r.Domains() {
-			other := asked[domain]
-			for _, c := range pl.s.claims()[domain] {
-				if c.route == nil || pl.isLeft(c.route) {
-					other = c.place
+	asked := map[Claim]string{} // by whom
+	for _, address := range slices.Sorted(maps.Keys(pl.wanted)) {
+		r, ok := pl.wanted[address].(Claimer)
+		if !ok {
+			continue
+		}
+		for _, c := range r.Claims() {
+			other := asked[c]
+			for _, found := range pl.s.claims()[c] {
+				if found.site == nil || pl.isLeft(found.site) {
+					other = found.place
 				}
 			}
 			if other != "" {
-				return conflict(domain, r.Address(), other)
+				return conflict(c, address, other)
 			}
-			asked[domain] = r.Address()
+			asked[c] = address
 		}
 	}
 	return nil
 }
 
-// A claim is a domain's mention in a site that was found on the host.
-type claim struct {
-	place string // the site's file
-	route *site  // nil where it is not managed
+// A claimant is who was found to claim something.
+type claimant struct {
+	place string // the file
+	site  *site  // nil where it is not managed
 }
 
-// findClaims returns all claims, by domain.
-func (s *survey) findClaims() map[string][]claim {
-	claims := make(map[string][]claim, len(s.sites))
+// findClaims returns all claims that were found on the host.
+func (s *survey) findClaims() map[Claim][]claimant {
+	claims := make(map[Claim][]claimant, len(s.sites))
 	for _, f := range s.foreign {
 		for _, name := range f.ServerNames {
 			// ".example.com" is short for "example.com *.example.com".
 			if name = strings.TrimPrefix(name, "."); name != "" && name != "_" {
-				claims[name] = append(claims[name], claim{place: fmt.Sprintf("%s:%d", f.File, f.Line)})
+				c := domainClaim(name)
+				claims[c] = append(claims[c], claimant{place: fmt.Sprintf("%s:%d", f.File, f.Line)})
 			}
 		}
 	}
 	for _, t := range s.sites {
-		if !t.ours || isShared(t.name) {
+		r, ok := t.resource.(Claimer)
+		if !t.ours || !ok {
 			continue
 		}
-		for _, domain := range t.managed.Route.Domains() {
-			claims[domain] = append(claims[domain], claim{t.path, t})
+		for _, c := range r.Claims() {
+			claims[c] = append(claims[c], claimant{t.path, t})
 		}
 	}
 	return claims
 }
 
-func conflict(domain, address, other string) error {
-	return invalid(&resources.DomainConflict{Domain: domain, First: address, Second: other})
+func conflict(c Claim, address, other string) error {
+	if c.What == domainClaim("").What {
+		return Invalid(&resources.DomainConflict{Domain: c.Name, First: address, Second: other})
+	}
+	return failf(DomainConflict, nil, "%s is claimed by both %s and %s", c, address, other).with("file", other)
 }

@@ -117,8 +117,8 @@ func (h *memoryHost) open(t testing.TB) *Engine {
 	})
 	must(t, err)
 	e.nginx = h.nginx
-	e.kinds[plan.IssueCertificate] = stepFunc{plan.IssueCertificate, h.issue}
-	e.kinds[flagKind] = flagStep{}
+	e.steps[plan.IssueCertificate] = stepFunc{plan.IssueCertificate, h.issue}
+	e.steps[flagKind] = flagStep{}
 	return e
 }
 
@@ -258,7 +258,7 @@ func enabledOn(disk *crashfs.FS) (map[string]string, error) {
 
 // checkWhole refuses a file of ours that is not as it was written.
 func checkWhole(base string, b []byte) error {
-	if _, ours := siteName(base); !ours {
+	if _, ours := resources.AddressOf(base); !ours {
 		return nil
 	}
 	m, err := resources.ParseManaged(b)
@@ -322,10 +322,10 @@ func (f flag) Address() string { return "flag.test" }
 
 func (f flag) Plan(_ context.Context, o *host.Observer, b *Builder) error {
 	names, err := o.ReadDir(path.Dir(f.Path))
-	if err == nil && !slices.Contains(names, path.Base(f.Path)) {
-		b.Step(plan.Step{Kind: flagKind, Path: f.Path, Description: "raise the flag", Undo: "lower it"})
+	if err != nil || slices.Contains(names, path.Base(f.Path)) {
+		return err
 	}
-	return err
+	return b.Step(plan.Step{Kind: flagKind, Path: f.Path, Description: "raise the flag", Undo: "lower it"})
 }
 
 // memoryRoute returns a route that needs nobody to answer.

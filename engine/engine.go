@@ -81,7 +81,9 @@ type Engine struct {
 	cache  *host.Cache
 	certs  *certificateCache
 	listed listing
-	kinds  map[string]StepKind
+	steps  map[string]StepKind // by name
+	kinds  map[string]kind     // of resources, by name
+	order  []kind              // in which kinds are planned
 	log    *slog.Logger
 
 	// writing serialises writers of this process in front of the lock that serialises processes.
@@ -119,14 +121,22 @@ func Open(o Options) (*Engine, error) {
 		nginx:     nginx.New(o.NginxBin, o.NginxConf, o.NginxTimeout),
 		health:    map[string]HealthResult{},
 	}
-	e.kinds = map[string]StepKind{}
-	for _, k := range append(e.builtinKinds(), o.Kinds...) {
-		if _, taken := e.kinds[k.Name()]; taken {
-			return nil, failf(InvalidInput, nil, "two step kinds are named %q", k.Name())
-		}
-		e.kinds[k.Name()] = k
+	if err := e.knowSteps(); err != nil {
+		return nil, err
 	}
-	return e, nil
+	return e, e.knowKinds()
+}
+
+// knowSteps makes the engine know its own kinds of step and those of the options.
+func (e *Engine) knowSteps() error {
+	e.steps = map[string]StepKind{}
+	for _, k := range append(e.builtinKinds(), e.opts.Kinds...) {
+		if _, taken := e.steps[k.Name()]; taken {
+			return failf(InvalidInput, nil, "two step kinds are named %q (Options.Kinds)", k.Name())
+		}
+		e.steps[k.Name()] = k
+	}
+	return nil
 }
 
 func withDefaults(o Options) Options {

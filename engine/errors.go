@@ -22,6 +22,7 @@ const (
 	UpstreamUnhealthy     Code = "UPSTREAM_UNHEALTHY"
 	Locked                Code = "LOCKED"
 	SSLRateLimited        Code = "SSL_RATE_LIMITED"
+	ConfigReadFailed      Code = "CONFIG_READ_FAILED"
 	ConfigWriteFailed     Code = "CONFIG_WRITE_FAILED"
 	ConfigDeleteFailed    Code = "CONFIG_DELETE_FAILED"
 	NginxTestFailed       Code = "NGINX_TEST_FAILED"
@@ -134,8 +135,8 @@ func unmanaged(path string) *Error {
 	return failf(UnmanagedFile, nil, "%s was not written by this program and is left alone: rename it, or take it over with 'proxy-manager adopt'", path).with("file", path)
 }
 
-// invalid gives what the resources package refuses its code.
-func invalid(err error) error {
+// Invalid gives what package resources refuses its code, and the facts that programs go by.
+func Invalid(err error) error {
 	var conflict *resources.DomainConflict
 	if errors.As(err, &conflict) {
 		return failf(DomainConflict, err, "").with("domain", conflict.Domain).with("file", conflict.Second)

@@ -68,7 +68,7 @@ func ExampleEngine_Plan() {
 	_, err = eng.Apply(ctx, p) // the host is another now
 	fmt.Println(engine.CodeOf(err))
 	// Output:
-	// 1 to add; the first step is check_health and the last is verify
+	// 3 to add; the first step is check_health and the last is verify
 	// <nil>
 	// STALE_PLAN
 }

@@ -13,9 +13,10 @@ import (
 
 // An Isolation is a route that was disabled by itself, because nginx could not start with it.
 type Isolation struct {
-	Route  string `json:"droplet_name"`
-	File   string `json:"file"`   // it is kept as it is
-	Reason string `json:"reason"` // in nginx's words
+	Address string `json:"address"`
+	Route   string `json:"droplet_name"` // the name in it
+	File    string `json:"file"`         // it is kept as it is
+	Reason  string `json:"reason"`       // in nginx's words
 }
 
 // isolate makes nginx able to start where one of the program's own files keeps it from that: a certificate has vanished,
@@ -41,13 +42,13 @@ func (e *Engine) isolate(ctx context.Context) (isolated []Isolation, complaint s
 		if t == nil || err != nil {
 			return isolated, refusal.Error(), err
 		}
-		change := plan.Change{Address: "route." + t.name, Action: plan.Update, Reason: "nginx can't start with it: " + refusal.Reason}
+		change := plan.Change{Address: t.address, Action: plan.Update, Reason: "nginx can't start with it: " + refusal.Reason}
 		step := pathStep(change.Address, t.link, t.linkState, &plan.State{})
 		if err := e.carryOut(ctx, []plan.Change{change}, []plan.Step{step}); err != nil {
 			return isolated, refusal.Error(), err
 		}
-		isolated = append(isolated, Isolation{Route: t.name, File: t.path, Reason: refusal.Error()})
-		e.log.ErrorContext(ctx, "a route was disabled, since nginx can't start with it", "droplet_name", t.name, "error", refusal)
+		isolated = append(isolated, Isolation{Address: t.address, Route: nameOf(t.address), File: t.path, Reason: refusal.Error()})
+		e.log.ErrorContext(ctx, "a route was disabled, since nginx can't start with it", "address", t.address, "error", refusal)
 	}
 }
 
@@ -71,10 +72,15 @@ func (e *Engine) mendShared(ctx context.Context) (done bool, err error) {
 		return false, nil // nginx itself says more
 	}
 	pl := newPlanner(e, Request{Operation: "recover", KeepUnlisted: true}, s)
-	if err := errors.Join(pl.resolve(), pl.planShared()); err != nil {
+	if err := errors.Join(pl.resolve(), pl.planSites(ctx)); err != nil {
 		return false, nil
 	}
-	steps := slices.Concat(pl.shared.writes, pl.shared.links)
+	var steps []plan.Step
+	for _, step := range pl.siteSteps() {
+		if step.After.Exists {
+			steps = append(steps, step)
+		}
+	}
 	if len(steps) == 0 {
 		return false, nil
 	}
@@ -83,13 +89,13 @@ func (e *Engine) mendShared(ctx context.Context) (done bool, err error) {
 
 // guilty returns the enabled site of ours that a refusal is about, or nil.
 func (e *Engine) guilty(refusal *nginx.Refusal) (*site, error) {
-	s := &survey{obs: e.observer(), sites: map[string]*site{}}
-	if err := s.readSites(e); err != nil {
+	sites, err := e.readSites(e.observer())
+	if err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.sites)) {
-		t := s.sites[name]
-		if !t.ours || !t.enabled || isShared(name) {
+	for _, address := range slices.Sorted(maps.Keys(sites)) {
+		t := sites[address]
+		if !t.ours || !t.enabled || e.isImplied(address) {
 			continue
 		}
 		if refusal.File == t.link || refusal.File == t.path || (refusal.File == "" && namesFileOf(refusal.Reason, t)) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // A listing is the managed routes as they were last seen. Of a thousand routes it looks only at those whose files have
@@ -45,12 +46,12 @@ func (l *listing) readAll(e *Engine) error {
 	if _, real := e.fs.(host.OS); real {
 		l.watch = host.NewWatch(e.opts.SitesAvailable, e.opts.SitesEnabled)
 	}
-	s := &survey{obs: e.observer(), sites: map[string]*site{}}
-	if err := s.readSites(e); err != nil {
+	sites, err := e.readSites(e.observer())
+	if err != nil {
 		return err
 	}
 	l.byName = map[string]RouteStatus{}
-	for _, t := range s.sites {
+	for _, t := range sites {
 		l.set(t)
 	}
 	l.sort()
@@ -61,12 +62,12 @@ func (l *listing) readAll(e *Engine) error {
 func (l *listing) readAgain(e *Engine, changed map[string]bool) error {
 	o, again := e.observer(), false
 	for base := range changed {
-		name, ok := siteName(base)
+		address, ok := resources.AddressOf(base)
 		if !ok {
 			continue
 		}
-		t := e.newSite(name)
-		if err := t.read(o); err != nil {
+		t := e.newSite(address)
+		if err := e.readSite(o, t); err != nil {
 			return err
 		}
 		l.set(t)
@@ -79,10 +80,10 @@ func (l *listing) readAgain(e *Engine, changed map[string]bool) error {
 }
 
 func (l *listing) set(t *site) {
-	if t.ours && !isShared(t.name) {
-		l.byName[t.name] = t.status()
+	if t.ours && kindName(t.address) == resources.RouteKind {
+		l.byName[t.address] = t.status()
 	} else {
-		delete(l.byName, t.name)
+		delete(l.byName, t.address)
 	}
 }
 

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
-	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // Plan computes what has to be done, and changes nothing. The same host and the same request give the same plan.
@@ -43,8 +45,8 @@ func (e *Engine) planFrom(ctx context.Context, req Request, s *survey) (*plan.Pl
 	return pl.assemble()
 }
 
-// A planner makes a plan from a survey. Its run is the order; each step of it stands in the file of its subject: requirements.go,
-// wanted.go, conflicts.go, route_plan.go, certificate_plan.go, shared.go. assemble.go makes the plan of what they found.
+// A planner makes a plan from a survey. Its run is the order; each step of it stands in the file of its subject. It knows
+// resources by what they are able to do (resource.go), and no kind of them by name.
 type planner struct {
 	e   *Engine
 	req Request
@@ -53,23 +55,26 @@ type planner struct {
 	changes  []plan.Change
 	warnings []string
 
-	wanted map[string]resources.Route // by name
-	doomed map[string]bool            // names of sites to delete
+	wanted map[string]Resource // by address
+	doomed map[string]bool     // addresses of sites to delete
+	depths map[string]int      // of resources that others need, see [planner.depth]
 
-	own       []plan.Step // steps of resources of one's own
-	checks    []plan.Step
-	shared    sitesSteps
-	routes    sitesSteps
-	gone      sitesSteps // shared files that no route needs any more
-	adopted   *adoption  // the site that becomes a route, if one does
-	certs     certificates
-	obtain    []*obtaining
-	deletions []plan.Step // of certificates, once nothing names them
-	reload    bool        // what nginx includes changes
+	planned map[string]*plan.State // what the paths hold that the plan's own steps write
+	own     []plan.Step            // steps of resources that are no sites
+	checks  []plan.Step
+	sites   map[int]*sitesSteps // by depth
+	adopted *adoption           // the site that becomes a route, if one does
+	certs   certificates
+	obtain  []*obtaining
+	final   []plan.Step // once all else is done and can't be undone any more
+	reload  bool        // what nginx includes changes
 }
 
 func newPlanner(e *Engine, req Request, s *survey) *planner {
-	return &planner{e: e, req: req, s: s, certs: newCertificates()}
+	return &planner{
+		e: e, req: req, s: s, certs: newCertificates(),
+		planned: map[string]*plan.State{}, sites: map[int]*sitesSteps{}, depths: map[string]int{},
+	}
 }
 
 func (pl *planner) run(ctx context.Context) error {
@@ -91,25 +96,97 @@ func (pl *planner) run(ctx context.Context) error {
 	if err := pl.checkConflicts(); err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(pl.doomed)) {
-		pl.planDeletion(pl.s.sites[name])
+	for _, address := range slices.Sorted(maps.Keys(pl.doomed)) {
+		pl.planDeletion(pl.s.sites[address])
 	}
-	if err := pl.lookAtCertificates(); err != nil {
-		return err
+	for _, k := range pl.e.order {
+		if err := k.prepare(pl); err != nil {
+			return err
+		}
 	}
-	if err := pl.planRoutes(); err != nil {
+	if err := pl.planSites(ctx); err != nil {
 		return err
 	}
 	if err := pl.finishAdoption(); err != nil {
 		return err
 	}
-	if err := pl.planShared(); err != nil {
+	if err := pl.planOthers(ctx); err != nil {
 		return err
 	}
-	if err := pl.planCertificates(); err != nil {
-		return err
+	for _, k := range pl.e.order {
+		if err := k.finish(ctx, pl); err != nil {
+			return err
+		}
 	}
-	pl.planUnloaded(ctx)
 	pl.reload = pl.reload || pl.req.Reload
-	return pl.planOwn(ctx)
+	return nil
+}
+
+// planSites plans the wanted sites in order of address. Their texts, most of the work where there are thousands, are made
+// side by side.
+func (pl *planner) planSites(ctx context.Context) error {
+	var drafts []*draft
+	for _, address := range slices.Sorted(maps.Keys(pl.wanted)) {
+		s, ok := pl.wanted[address].(Site)
+		if !ok {
+			continue
+		}
+		b, err := pl.build(ctx, s)
+		if err != nil {
+			return err
+		}
+		if b.draft == nil {
+			return failf(Internal, nil, "%s is a site, and its Plan did not call Builder.Site", address)
+		}
+		drafts = append(drafts, b.draft)
+	}
+	err := host.ForEach(len(drafts), host.Readers, func(i int) (err error) {
+		drafts[i].text, err = drafts[i].render()
+		return err
+	})
+	if err != nil {
+		return Invalid(err)
+	}
+	for _, d := range drafts {
+		if err := pl.planSite(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// planOthers lets the wanted resources that are no sites plan themselves, in the order of the request.
+func (pl *planner) planOthers(ctx context.Context) error {
+	for _, r := range pl.req.resources() {
+		if _, isSite := r.(Site); isSite || pl.wanted[r.Address()] == nil {
+			continue
+		}
+		b, err := pl.build(ctx, r)
+		if err != nil {
+			return err
+		}
+		pl.own = append(pl.own, b.steps...)
+		if b.change.Action == "" {
+			b.Change(map[bool]plan.Action{true: plan.Update, false: plan.Unchanged}[len(b.steps) > 0], "")
+		}
+		if !b.quiet {
+			pl.changes = append(pl.changes, b.change)
+		}
+	}
+	return nil
+}
+
+// build has one resource plan itself. One that panics is an error of its own.
+func (pl *planner) build(ctx context.Context, r Resource) (b *Builder, err error) {
+	b = &Builder{pl: pl, resource: r, change: plan.Change{Address: r.Address()}}
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked("plan "+r.Address(), p)
+		}
+	}()
+	err = r.Plan(ctx, pl.s.obs, b)
+	if _, ours := errors.AsType[*Error](err); err != nil && !ours {
+		err = fmt.Errorf("plan %s: %w", r.Address(), err)
+	}
+	return b, err
 }

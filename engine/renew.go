@@ -35,23 +35,23 @@ func (e *Engine) due(l *lineage) bool {
 
 // wantCertified adds to the wanted routes those whose certificate is asked for by name, and those whose last attempt
 // failed and may be made again.
-func (pl *planner) wantCertified() error {
+func wantCertified(pl *planner) error {
 	for _, name := range pl.req.Obtain {
-		t := pl.s.sites[name]
-		if t == nil || !t.ours || t.managed.Route.IsZero() {
+		r, ok := pl.routeNow(name)
+		if !ok {
 			return notFound(name)
 		}
-		f := t.managed.Route.Fields()
-		if !t.managed.Route.Enabled() {
+		f := r.Fields()
+		if !r.Enabled() {
 			return failf(InvalidInput, nil, "route.%s is disabled, so it can't answer the CA's challenge: enable it first", name).
 				with("field", "enabled").with("constraint", "must be true")
 		}
 		f.EnableSSL = new(true)
 		r, err := resources.NewRoute(f)
 		if err != nil {
-			return invalid(err)
+			return Invalid(err)
 		}
-		pl.wanted[name] = r
+		pl.wanted[r.Address()] = route{r}
 	}
 	if pl.req.Due {
 		pl.wantRetries()
@@ -65,13 +65,12 @@ func (pl *planner) wantCertified() error {
 func (pl *planner) wantRetries() {
 	for lineage, a := range pl.attempts() {
 		name := certificateName(lineage)
-		t := pl.s.sites[name]
-		if t == nil || !t.ours || t.managed.Drifted || t.managed.Route.IsZero() ||
-			!pl.targeted("certificate."+name) || pl.e.opts.Clock().Before(a.Next) {
+		r, ok := pl.routeNow(name)
+		if !ok || pl.s.sites[r.Address()].managed.Drifted || !pl.targeted(certificateAddress(name)) || pl.e.opts.Clock().Before(a.Next) {
 			continue
 		}
-		if r := t.managed.Route; r.Enabled() && r.EnableSSL() {
-			pl.wanted[name] = r
+		if r.Enabled() && r.EnableSSL() {
+			pl.wanted[r.Address()] = route{r}
 			pl.certs.retries[name] = true
 		}
 	}
@@ -87,7 +86,7 @@ func (pl *planner) planDue() error {
 	}
 	attempts := pl.attempts()
 	for _, l := range all {
-		if !l.managed || !pl.e.due(l) || !pl.targeted("certificate."+certificateName(l.name)) {
+		if !l.managed || !pl.e.due(l) || !pl.targeted(certificateAddress(certificateName(l.name))) {
 			continue
 		}
 		if a := attempts[l.name]; pl.e.opts.Clock().Before(a.Next) {
@@ -105,7 +104,7 @@ func (pl *planner) renew(l *lineage) {
 	shows := pl.shownBy(l)
 	spec := certificateSpec{Lineage: l.name, Email: pl.e.opts.Email, KeyType: "ecdsa"}
 	for _, h := range shows {
-		r := pl.s.sites[h.route].managed.Route
+		r := pl.s.sites[h.route].route()
 		spec.Domains = append(spec.Domains, r.Domains()...)
 	}
 	pl.keepAsWas(&spec, l)
@@ -122,13 +121,13 @@ func (pl *planner) planUnloaded(ctx context.Context) {
 	if !pl.req.Due || len(pl.req.Targets) > 0 {
 		return
 	}
-	suspects := pl.e.renewedSince(pl.s.paths, pl.s.handshakes())
+	suspects := pl.e.renewedSince(pl.s.paths, handshakesOf(pl.s.sites))
 	for _, name := range pl.e.unloaded(ctx, suspects) {
 		if slices.ContainsFunc(pl.obtain, func(o *obtaining) bool { return certificateName(o.lineage) == name }) {
 			continue // it is replaced anyhow
 		}
 		pl.reload = true
-		pl.changes = append(pl.changes, plan.Change{Address: "certificate." + name, Action: plan.Update, Reason: "renewed on disk, and not loaded yet"})
+		pl.changes = append(pl.changes, plan.Change{Address: certificateAddress(name), Action: plan.Update, Reason: "renewed on disk, and not loaded yet"})
 		for _, h := range suspects {
 			if h.certificate() == name {
 				pl.certs.shows = append(pl.certs.shows, h)

@@ -2,12 +2,9 @@ package engine
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 
-	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
@@ -24,7 +21,7 @@ type Request struct {
 	NginxVersion    string `json:"nginx_version,omitempty"`
 	// KeepUnlisted leaves managed routes alone that are not in Routes. Without it they are planned as deletions.
 	KeepUnlisted bool `json:"keep_unlisted,omitempty"`
-	// Delete names routes to remove. One that is not there is an error.
+	// Delete has the addresses of resources to remove. One that is not there is an error.
 	Delete []string `json:"delete,omitempty"`
 	// Targets limits the changes to these addresses.
 	Targets []string `json:"targets,omitempty"`
@@ -71,55 +68,15 @@ func Put(routes ...resources.Route) Request {
 
 // Delete asks for the routes of these names to go.
 func Delete(names ...string) Request {
-	return Request{Operation: "delete", Delete: names, KeepUnlisted: true}
+	req := Request{Operation: "delete", KeepUnlisted: true}
+	for _, name := range names {
+		req.Delete = append(req.Delete, routeAddress(name))
+	}
+	return req
 }
 
 // Destroy asks for everything that is managed to go.
 func Destroy() Request { return Request{Operation: "destroy"} }
-
-// A Resource is a thing of your own that the engine plans and applies together with its routes, with the same diff,
-// undo and crash recovery. The engine keeps no list of them: one that is no longer in a request stays as it is, so a
-// resource that should go says so by itself.
-type Resource interface {
-	// Address names it by type and name, such as "dns_record.www". The type is the decoder's name, see [Options].
-	Address() string
-	// Plan looks at the host through o, and only through it, and adds to b what has to be done. It changes nothing.
-	// The value is encoded as JSON into the plan, so that a saved plan can be applied.
-	Plan(ctx context.Context, o *host.Observer, b *Builder) error
-}
-
-// A Decoder makes a resource of its JSON, as it stands in a saved plan.
-type Decoder func(b []byte) (Resource, error)
-
-// DecodeJSON is the decoder of a resource type that encoding/json can read. Unknown fields are an error.
-func DecodeJSON[R Resource](b []byte) (Resource, error) {
-	var r R
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	err := d.Decode(&r)
-	return r, err
-}
-
-// Resources are resources of one's own in a request.
-type Resources []Resource
-
-type encodedResource struct {
-	Address string          `json:"address"`
-	Spec    json.RawMessage `json:"spec"`
-}
-
-// MarshalJSON encodes each resource under its address.
-func (rs Resources) MarshalJSON() ([]byte, error) {
-	list := make([]encodedResource, len(rs))
-	for i, r := range rs {
-		b, err := json.Marshal(r)
-		if err != nil {
-			return nil, fmt.Errorf("encode %s: %w", r.Address(), err)
-		}
-		list[i] = encodedResource{r.Address(), b}
-	}
-	return json.Marshal(list)
-}
 
 // parseRequest reads a request as a plan holds it. Every route in it passes the constructor again.
 func (e *Engine) parseRequest(b []byte) (Request, error) {
@@ -139,28 +96,36 @@ func (e *Engine) parseRequest(b []byte) (Request, error) {
 	for _, raw := range wire.Routes {
 		r, err := resources.ParseRoute(raw)
 		if err != nil {
-			return req, invalid(err)
+			return req, Invalid(err)
 		}
 		req.Routes = append(req.Routes, r)
 	}
 	for _, raw := range wire.Certificates {
 		c, err := resources.ParseCertificate(raw)
 		if err != nil {
-			return req, invalid(err)
+			return req, Invalid(err)
 		}
 		req.Certificates = append(req.Certificates, c)
 	}
 	for _, enc := range wire.Resources {
 		kind, _, _ := strings.Cut(enc.Address, ".")
-		decode, ok := e.opts.Resources[kind]
-		if !ok {
-			return req, failf(InvalidInput, nil, "the plan holds %s, and no decoder for %q is registered (Options.Resources)", enc.Address, kind)
-		}
-		r, err := decode(enc.Spec)
+		r, err := e.decode(kind, enc.Spec)
 		if err != nil {
 			return req, failf(InvalidInput, err, "the plan's %s can't be read", enc.Address)
 		}
 		req.Resources = append(req.Resources, r)
 	}
 	return req, nil
+}
+
+// resources are all that the request lists, as the planner knows them.
+func (r Request) resources() []Resource {
+	all := make([]Resource, 0, len(r.Routes)+len(r.Certificates)+len(r.Resources))
+	for _, x := range r.Routes {
+		all = append(all, route{x})
+	}
+	for _, x := range r.Certificates {
+		all = append(all, certificate{x})
+	}
+	return append(all, r.Resources...)
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -63,7 +62,7 @@ func (pl *planner) keepDone(b *begin, skipped []string) {
 			pl.warnings = append(pl.warnings, fmt.Sprintf("not taken back: %s", l.Step.Description))
 		}
 		created := l.Before != nil && !l.Before.Exists
-		return slices.Contains(skipped, l.Step.ID) || (shared && created && strings.HasPrefix(l.Step.Address, "shared."))
+		return slices.Contains(skipped, l.Step.ID) || (shared && created && pl.e.isImplied(l.Step.Address))
 	})
 }
 
@@ -75,9 +74,9 @@ func reconverges(kind string) bool {
 
 // othersEnabled reports whether a route is enabled that the apply did not touch.
 func (pl *planner) othersEnabled(b *begin) bool {
-	for name, t := range pl.s.sites {
+	for address, t := range pl.s.sites {
 		touched := slices.ContainsFunc(b.Steps, func(l loggedStep) bool { return l.Step.Path == t.link || l.Step.Path == t.path })
-		if t.ours && t.enabled && !isShared(name) && !touched {
+		if t.ours && t.enabled && !pl.e.isImplied(address) && !touched {
 			return true
 		}
 	}
@@ -95,7 +94,7 @@ func (pl *planner) checkRestorable(id string) error {
 			continue
 		}
 		if _, err := pl.s.obs.ReadFile(m.Certificate.Fullchain); errors.Is(err, fs.ErrNotExist) {
-			return failf(StalePlan, nil, "apply %s can't be rolled back as it was, since the certificate of %s has been deleted meanwhile: put the route again, and run 'proxy-manager ssl %s'", id, m.Route.Address(), m.Name).
+			return failf(StalePlan, nil, "apply %s can't be rolled back as it was, since the certificate of %s has been deleted meanwhile: put the route again, and run 'proxy-manager ssl %s'", id, step.Address, nameOf(step.Address)).
 				with("changed", []string{m.Certificate.Fullchain})
 		}
 	}

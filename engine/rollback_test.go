@@ -15,7 +15,7 @@ func TestAPartialApplyIsRolledBackAsFarAsItWent(t *testing.T) {
 	h := newMemoryHost(t)
 	before := h.configuration()
 	e := h.open(t)
-	e.kinds[plan.IssueCertificate] = stepFunc{plan.IssueCertificate, func(context.Context, plan.Step) error { return errors.New("the CA says no") }}
+	e.steps[plan.IssueCertificate] = stepFunc{plan.IssueCertificate, func(context.Context, plan.Step) error { return errors.New("the CA says no") }}
 	_, err := e.Do(ctx, apply(memoryRoute(t, "a", withSSL)))
 	is.Equal(OutcomeOf(err), Partial)
 	entries, err := e.History()

@@ -29,7 +29,7 @@ type handshake struct {
 	// DependsOn is the step that gets the certificate, if one does.
 	DependsOn string `json:"depends_on,omitempty"`
 
-	route string // that is served so
+	route string // the address of what is served so
 }
 
 // certificate is the name of the certificate's resource.
@@ -130,16 +130,17 @@ func (tx *transaction) verifyServed(ctx context.Context, step plan.Step) error {
 // CheckServed compares what nginx serves with the certificates on disk and returns the names of those that it has yet to
 // load. Those that changed after nginx's workers started are all looked at, of the others some at each call, in turn.
 func (e *Engine) CheckServed(ctx context.Context) ([]string, error) {
-	s := &survey{obs: e.observer(), sites: map[string]*site{}}
-	if err := s.readSites(e); err != nil {
+	o := e.observer()
+	sites, err := e.readSites(o)
+	if err != nil {
 		return nil, err
 	}
 	b, err := e.build(ctx)
 	if err != nil {
 		return nil, err
 	}
-	paths, _ := e.paths(s.obs, b) // without its configuration nginx has the pid file it was built with
-	all := s.handshakes()
+	paths, _ := e.paths(o, b) // without its configuration nginx has the pid file it was built with
+	all := handshakesOf(sites)
 	suspects := e.renewedSince(paths, all)
 	for range min(maxHandshakes-min(len(suspects), maxHandshakes), len(all)) {
 		e.mu.Lock()
@@ -166,13 +167,13 @@ func (e *Engine) unloaded(ctx context.Context, hs []handshake) []string {
 	return slices.Compact(slices.Sorted(slices.Values(list)))
 }
 
-// handshakes are one for each enabled route with a certificate, by name.
-func (s *survey) handshakes() []handshake {
+// handshakesOf are one for each enabled route with a certificate, by address.
+func handshakesOf(sites map[string]*site) []handshake {
 	var hs []handshake
-	for _, name := range slices.Sorted(maps.Keys(s.sites)) {
-		t := s.sites[name]
-		if t.ours && t.enabled && t.managed.Certificate != nil && !t.managed.Route.IsZero() {
-			hs = append(hs, handshake{ServerName: t.managed.Route.Domain(), Fullchain: t.managed.Certificate.Fullchain, route: name})
+	for _, address := range slices.Sorted(maps.Keys(sites)) {
+		t := sites[address]
+		if r := t.route(); t.ours && t.enabled && t.managed.Certificate != nil && !r.IsZero() {
+			hs = append(hs, handshake{ServerName: r.Domain(), Fullchain: t.managed.Certificate.Fullchain, route: address})
 		}
 	}
 	return hs

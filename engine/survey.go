@@ -15,7 +15,6 @@ import (
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
-	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
 )
@@ -25,34 +24,20 @@ type survey struct {
 	obs      *host.Observer
 	build    *nginx.Build
 	settings resources.Settings
-	sites    map[string]*site // by droplet name, or "_maps" and "_default"
+	sites    map[string]*site // by address
 	// foreign are the sites of configurations that are not managed, wherever nginx.conf includes them from.
 	foreign []resources.Site
 	// claims are the domains of all sites, found when they are first asked for: once for a whole batch of changes.
-	claims func() map[string][]claim
+	claims func() map[Claim][]claimant
 	// certificates are the files that those sites name as certificates and keys, with the file that names each.
 	certificates map[string]string
 	paths        nginx.Paths
 	warnings     []string
 }
 
-// A site is one managed file with its link.
-type site struct {
-	name      string
-	path      string // in sites-available
-	link      string // in sites-enabled
-	file      *plan.State
-	linkState *plan.State
-	// managed is the file's header; valid if ours.
-	managed resources.Managed
-	ours    bool  // the program wrote the file
-	damaged error // the program wrote it, but its header can't be read any more
-	enabled bool  // the link is there and leads to the file
-}
-
 // survey looks at the whole host in one pass.
 func (e *Engine) survey(ctx context.Context) (*survey, error) {
-	s := &survey{obs: e.observer(), sites: map[string]*site{}}
+	s := &survey{obs: e.observer()}
 	s.claims = sync.OnceValue(s.findClaims)
 	var err error
 	if s.build, err = e.build(ctx); err != nil {
@@ -62,7 +47,7 @@ func (e *Engine) survey(ctx context.Context) (*survey, error) {
 	if s.settings, err = e.settings(s.build); err != nil {
 		return nil, err
 	}
-	if err := s.readSites(e); err != nil {
+	if s.sites, err = e.readSites(s.obs); err != nil {
 		return nil, err
 	}
 	if err := s.readConfiguration(e); err != nil {
@@ -113,109 +98,6 @@ func systemResolvers() []netip.AddrPort {
 		}
 	}
 	return servers
-}
-
-// siteName returns the name in a managed file's name: fpai-NAME.conf.
-func siteName(base string) (string, bool) {
-	name, ok := strings.CutPrefix(base, resources.FilePrefix)
-	if !ok {
-		return "", false
-	}
-	name, ok = strings.CutSuffix(name, resources.FileSuffix)
-	return name, ok && name != ""
-}
-
-// newSite returns the place of a site that may or may not be there.
-func (e *Engine) newSite(name string) *site {
-	base := resources.FilePrefix + name + resources.FileSuffix
-	return &site{
-		name: name, path: host.Join(e.opts.SitesAvailable, base), link: host.Join(e.opts.SitesEnabled, base),
-		file: &plan.State{}, linkState: &plan.State{},
-	}
-}
-
-// readSites reads every file whose name is that of a managed one, and every link.
-func (s *survey) readSites(e *Engine) error {
-	var list []*site
-	for _, dir := range []string{e.opts.SitesAvailable, e.opts.SitesEnabled} {
-		names, err := s.obs.ReadDir(dir)
-		if err != nil {
-			return failf(ConfigWriteFailed, err, "read the directory")
-		}
-		for _, base := range names {
-			name, ok := siteName(base)
-			if !ok || s.sites[name] != nil {
-				continue
-			}
-			s.sites[name] = e.newSite(name)
-			list = append(list, s.sites[name])
-		}
-	}
-	return host.ForEach(len(list), host.Readers, func(i int) error { return list[i].read(s.obs) })
-}
-
-func (t *site) read(o *host.Observer) error {
-	file, err := o.LookAtAny(t.path)
-	if err != nil {
-		return failf(ConfigWriteFailed, err, "read a site")
-	}
-	link, err := o.LookAtAny(t.link)
-	if err != nil {
-		return failf(ConfigWriteFailed, err, "read a link")
-	}
-	t.file, t.linkState = file.State, link.State
-	t.enabled = t.linkState.IsLink() && leadsTo(t.link, t.linkState.Target, t.path)
-	if !t.file.Exists {
-		// A link of ours whose file somebody removed.
-		t.ours = t.enabled
-		return nil
-	}
-	if t.file.IsLink() {
-		return nil
-	}
-	t.managed, err = headerOf(file)
-	switch {
-	case errors.Is(err, resources.ErrUnmanaged):
-	case err != nil:
-		t.ours, t.damaged = true, err
-	default:
-		// A copy of a managed file under another name is the work of somebody else.
-		t.ours = t.managed.Name == t.name
-	}
-	return nil
-}
-
-// headerOf is resources.ParseManaged of a file.
-func headerOf(f *host.Found) (resources.Managed, error) {
-	type header struct {
-		managed resources.Managed
-		err     error
-	}
-	h := f.Memo(func(content []byte) any {
-		m, err := resources.ParseManaged(content)
-		return header{m, err}
-	}).(header)
-	return h.managed, h.err
-}
-
-// leadsTo reports whether a link with this target, at link, is a link to path.
-func leadsTo(link, target, path string) bool {
-	if target == path {
-		return true
-	}
-	if !filepath.IsAbs(target) {
-		target = filepath.Join(filepath.Dir(link), target)
-	}
-	if target = filepath.Clean(target); target == path {
-		return true
-	}
-	// The directories may be reached by other names; the file's own name must be the same.
-	if filepath.Base(target) != filepath.Base(path) {
-		return false
-	}
-	a, errA := os.Stat(filepath.Dir(target))
-	b, errB := os.Stat(filepath.Dir(path))
-	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
 // readConfiguration follows nginx.conf through its includes for the sites that are not managed.
@@ -310,8 +192,8 @@ func (r *confReader) include(pattern string, depth int) ([]nginxconf.Directive, 
 	}
 	var out []nginxconf.Directive
 	for _, path := range paths {
-		if name, ok := siteName(filepath.Base(path)); ok && inEnabled && r.s.sites[name] != nil && r.s.sites[name].ours && r.s.sites[name].enabled {
-			continue // managed: its header says all
+		if address, ok := resources.AddressOf(filepath.Base(path)); ok && inEnabled && r.s.isManaged(address) {
+			continue // its header says all
 		}
 		included, err := r.read(path, depth+1)
 		if err != nil {
@@ -324,11 +206,8 @@ func (r *confReader) include(pattern string, depth int) ([]nginxconf.Directive, 
 	return out, nil
 }
 
-func sameDir(a, b string) bool {
-	if a == b {
-		return true
-	}
-	x, errA := os.Stat(a)
-	y, errB := os.Stat(b)
-	return errA == nil && errB == nil && os.SameFile(x, y)
+// isManaged reports whether a resource is there, and nginx reads its file.
+func (s *survey) isManaged(address string) bool {
+	t := s.sites[address]
+	return t != nil && t.ours && t.enabled
 }

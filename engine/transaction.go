@@ -274,7 +274,7 @@ func (tx *transaction) syncDirs() error {
 
 // do runs a step of a registered kind, with its intent and receipt in the journal.
 func (tx *transaction) do(ctx context.Context, step plan.Step) error {
-	kind, ok := tx.e.kinds[step.Kind]
+	kind, ok := tx.e.steps[step.Kind]
 	if !ok {
 		return failf(InvalidInput, nil, "no step kind %q is registered (Options.Kinds)", step.Kind)
 	}

@@ -143,7 +143,7 @@ func (tx *transaction) undoStep(ctx context.Context, step plan.Step) error {
 	if !tx.intents[step.ID] {
 		return nil
 	}
-	kind, ok := tx.e.kinds[step.Kind]
+	kind, ok := tx.e.steps[step.Kind]
 	if !ok {
 		return fmt.Errorf("step %s is of kind %q, which this program does not know: recover with the program that did it", step.ID, step.Kind)
 	}

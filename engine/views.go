@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
@@ -40,11 +39,11 @@ func (e *Engine) Routes(context.Context) ([]RouteStatus, error) {
 
 // Route returns one managed route. Without it, the error has the code ProxyNotFound.
 func (e *Engine) Route(_ context.Context, name string) (RouteStatus, error) {
-	if isShared(name) || strings.ContainsAny(name, "/\x00") {
+	if !isName(name) {
 		return RouteStatus{}, notFound(name)
 	}
-	t := e.newSite(name)
-	if err := t.read(e.observer()); err != nil {
+	t := e.newSite(routeAddress(name))
+	if err := e.readSite(e.observer(), t); err != nil {
 		return RouteStatus{}, err
 	}
 	if !t.ours {
@@ -53,20 +52,26 @@ func (e *Engine) Route(_ context.Context, name string) (RouteStatus, error) {
 	return t.status(), nil
 }
 
+// isName reports whether there can be a route of that name, which has become a part of a path.
+func isName(name string) bool {
+	_, err := resources.ParseName(name)
+	return err == nil
+}
+
 func (t *site) status() RouteStatus {
-	m := t.managed
+	m, r := t.managed, t.route()
 	s := RouteStatus{
-		Name: t.name, Route: m.Route, Status: Active, HTTPS: m.Certificate != nil, Certificate: m.Certificate,
+		Name: nameOf(t.address), Route: r, Status: Active, HTTPS: m.Certificate != nil, Certificate: m.Certificate,
 		Drifted: m.Drifted || t.damaged != nil || !t.file.Exists, Fingerprint: m.Fingerprint, File: t.path,
 	}
 	switch {
-	case m.Route.IsZero():
+	case r.IsZero():
 		s.Drifted = true
-	case !m.Route.Enabled():
+	case !r.Enabled():
 		s.Status, s.Drifted = Disabled, s.Drifted || t.enabled
 	case !t.enabled:
 		s.Status, s.Drifted = Disabled, true
-	case m.Route.EnableSSL() && m.Certificate == nil:
+	case r.EnableSSL() && m.Certificate == nil:
 		s.Status = PendingSSL
 	}
 	return s

@@ -3,43 +3,128 @@ package engine
 import (
 	"iter"
 	"slices"
-	"strings"
-
-	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
-// resolve works out which routes are wanted, and which go.
+// resolve works out which resources are wanted, and which sites go.
 func (pl *planner) resolve() error {
-	pl.wanted, pl.doomed = map[string]resources.Route{}, map[string]bool{}
-	for _, r := range pl.req.Routes {
+	pl.wanted, pl.doomed = map[string]Resource{}, map[string]bool{}
+	for _, r := range pl.req.resources() {
 		if pl.targeted(r.Address()) {
-			pl.wanted[r.Name()] = r
+			pl.wanted[r.Address()] = r
 		}
 	}
 	if pl.adopted != nil {
-		pl.wanted[pl.adopted.route.Name()] = pl.adopted.route
+		r := route{pl.adopted.route}
+		pl.wanted[r.Address()] = r
 	}
-	if err := pl.wantCertified(); err != nil {
+	for _, k := range pl.e.order {
+		if err := k.want(pl); err != nil {
+			return err
+		}
+	}
+	if err := pl.doomAsked(); err != nil {
 		return err
 	}
-	for _, name := range pl.req.Delete {
-		t := pl.s.sites[name]
-		if t == nil || isShared(name) || (!t.ours && !t.file.Exists && !t.linkState.Exists) {
-			return notFound(name)
+	if !pl.req.KeepUnlisted {
+		pl.doomUnlisted()
+	}
+	if err := pl.resolveNeeds(); err != nil {
+		return err
+	}
+	return pl.checkTargets()
+}
+
+// doomAsked dooms what the request names.
+func (pl *planner) doomAsked() error {
+	for _, address := range pl.req.Delete {
+		t := pl.s.sites[address]
+		if t == nil || pl.e.isImplied(address) || (!t.ours && !t.file.Exists && !t.linkState.Exists) {
+			return notFound(nameOf(address))
 		}
 		if !t.ours {
 			return unmanaged(t.path)
 		}
-		pl.doomed[name] = true
+		pl.doomed[address] = true
 	}
-	if !pl.req.KeepUnlisted {
-		for name, t := range pl.s.sites {
-			if _, listed := pl.wanted[name]; !listed && t.ours && !isShared(name) && pl.targeted("route."+name) {
-				pl.doomed[name] = true
-			}
+	return nil
+}
+
+func (pl *planner) doomUnlisted() {
+	for address, t := range pl.s.sites {
+		if pl.wanted[address] == nil && t.ours && !pl.e.isImplied(address) && pl.targeted(address) {
+			pl.doomed[address] = true
 		}
 	}
-	return pl.checkTargets()
+}
+
+// maxDepth bounds how many resources stand behind one another, each needed by the one before: none of the engine's own
+// needs more than one, and a circle of somebody else's has no end.
+const maxDepth = 8
+
+// resolveNeeds adds what the resources imply that there will be, refuses what lacks something, and dooms what none of them
+// needs any more.
+func (pl *planner) resolveNeeds() error {
+	needed := map[string]Resource{}
+	var need func(r Resource, depth int) error
+	need = func(r Resource, depth int) error {
+		d, ok := r.(Dependent)
+		if s, isSite := r.(Site); !ok || isSite && !s.Enabled() {
+			return nil
+		}
+		if depth > maxDepth {
+			return failf(Internal, nil, "%s needs what needs it, or is one of too many that do", r.Address())
+		}
+		for _, n := range d.Needs() {
+			address := n.Address()
+			if pl.depths[address] >= depth {
+				continue
+			}
+			if !pl.e.isImplied(address) && !pl.willBe(address) {
+				return failf(InvalidInput, nil, "%s needs %s, which is not there", r.Address(), address)
+			}
+			needed[address], pl.depths[address] = n, depth
+			if err := need(n, depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for r := range pl.afterwards() {
+		if err := need(r, 1); err != nil {
+			return err
+		}
+	}
+	pl.imply(needed)
+	return nil
+}
+
+// imply wants what is needed, of the kinds that are never listed, and dooms the rest of them.
+func (pl *planner) imply(needed map[string]Resource) {
+	for address, r := range needed {
+		if pl.wanted[address] == nil && pl.e.isImplied(address) {
+			pl.wanted[address] = r
+		}
+	}
+	for address, t := range pl.s.sites {
+		if t.ours && pl.e.isImplied(address) && needed[address] == nil {
+			pl.doomed[address] = true
+		}
+	}
+}
+
+// willBe reports whether there will be a resource of that address.
+func (pl *planner) willBe(address string) bool {
+	t := pl.s.sites[address]
+	return pl.wanted[address] != nil || t != nil && pl.isLeft(t)
+}
+
+// depth is how many others stand in a row that need a resource, each the one before: the deeper, the earlier it is written
+// and the later it goes.
+func (pl *planner) depth(address string) int {
+	if depth := pl.depths[address]; depth > 0 || !pl.e.isImplied(address) {
+		return depth
+	}
+	return 1 // nothing needs it any more
 }
 
 func (pl *planner) targeted(address string) bool {
@@ -48,50 +133,29 @@ func (pl *planner) targeted(address string) bool {
 
 func (pl *planner) checkTargets() error {
 	for _, target := range pl.req.Targets {
-		known := slices.ContainsFunc(pl.req.Routes, func(r resources.Route) bool { return r.Address() == target }) ||
-			slices.ContainsFunc(pl.req.Certificates, func(c resources.Certificate) bool { return c.Address() == target }) ||
-			slices.ContainsFunc(pl.req.Resources, func(r Resource) bool { return r.Address() == target })
-		name, isRoute := strings.CutPrefix(target, "route.")
-		if t := pl.s.sites[name]; isRoute && t != nil && t.ours {
-			known = true
-		}
-		if !known && !pl.isCertificate(target) {
+		t := pl.s.sites[target]
+		if pl.wanted[target] == nil && (t == nil || !t.ours) && !pl.isCertificate(target) {
 			return failf(NotFound, nil, "nothing is called %.80q: a target is an address such as route.NAME, as plan prints it", target)
 		}
 	}
 	return nil
 }
 
-// isLeft reports whether a site is a route that the plan leaves alone.
+// isLeft reports whether a site is a resource that the plan leaves alone.
 func (pl *planner) isLeft(t *site) bool {
-	if !t.ours || isShared(t.name) || pl.doomed[t.name] || t.managed.Route.IsZero() {
-		return false
-	}
-	_, wanted := pl.wanted[t.name]
-	return !wanted
+	return t.ours && t.resource != nil && !pl.doomed[t.address] && pl.wanted[t.address] == nil
 }
 
-// afterwards returns the route that there will be under a name.
-func (pl *planner) afterwards(name string) (resources.Route, bool) {
-	if r, ok := pl.wanted[name]; ok {
-		return r, true
-	}
-	if t := pl.s.sites[name]; t != nil && pl.isLeft(t) {
-		return t.managed.Route, true
-	}
-	return resources.Route{}, false
-}
-
-// allAfterwards are the routes that there will be, in no order.
-func (pl *planner) allAfterwards() iter.Seq[resources.Route] {
-	return func(yield func(resources.Route) bool) {
+// afterwards are the resources that there will be, in no order, but for what is only implied by them.
+func (pl *planner) afterwards() iter.Seq[Resource] {
+	return func(yield func(Resource) bool) {
 		for _, r := range pl.wanted {
 			if !yield(r) {
 				return
 			}
 		}
 		for _, t := range pl.s.sites {
-			if pl.isLeft(t) && !yield(t.managed.Route) {
+			if !pl.e.isImplied(t.address) && pl.isLeft(t) && !yield(t.resource) {
 				return
 			}
 		}

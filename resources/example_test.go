@@ -73,8 +73,9 @@ func ExampleParseManaged() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(managed.Route.Domain(), managed.Drifted)
-	// Output: shop.example.com true
+	was, err := managed.Route()
+	fmt.Println(was.Domain(), managed.Drifted, err)
+	// Output: shop.example.com true <nil>
 }
 
 func ExampleParseDesired() {

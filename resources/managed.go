@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,70 +20,49 @@ import (
 //	# certificate: {"fullchain":"/etc/letsencrypt/…","private_key":"/etc/letsencrypt/…"}
 //	# fingerprint: sha256:…
 //
-// A file that routes share has "# shared: _maps" in place of the route. The JSON has no line break and no byte outside
-// printable ASCII, so it can't end its comment.
+// The second line has the resource's kind and its canonical form, "# shared: _maps" say. It has no line break and no byte
+// outside printable ASCII, so it can't end its comment.
 const (
 	signature       = "Managed by Proxy Manager, format "
 	format          = "1"
 	advice          = ". Edits are seen as drift, and overwritten by the next apply."
-	routeKey        = "route: "
-	sharedKey       = "shared: "
 	certificateKey  = "certificate: "
 	fingerprintKey  = "fingerprint: sha256:"
-	sharedMaps      = "_maps"
-	sharedDefault   = "_default"
 	maxManaged      = 1 << 20
 	fingerprintSize = 2 * sha256.Size
 )
 
-// A header is what a managed file was made from.
-type header struct {
-	Route       Route
-	Shared      string // of a file that routes share, its name
-	Certificate *CertificateFiles
-}
-
-// seal puts the header before a body.
-func seal(h header, body *nginxconf.Writer) ([]byte, error) {
-	text, err := body.Bytes()
-	if err != nil {
-		return nil, err
-	}
+// Seal returns the whole text of a managed file: its header, which says of which kind the resource is and has its
+// canonical form, and the body. cert, if it is not nil, is what the body has nginx read.
+func Seal(kind string, spec []byte, cert *CertificateFiles, body []byte) ([]byte, error) {
 	var w nginxconf.Writer
 	w.Comment(signature + format + advice)
-	if err := h.write(&w); err != nil {
-		return nil, err
+	w.Comment(kind + ": " + string(spec))
+	if cert != nil {
+		files, err := json.Marshal(cert)
+		if err != nil {
+			return nil, fmt.Errorf("encode the paths of the certificate: %w", err)
+		}
+		w.Comment(certificateKey + string(files))
 	}
 	head, err := w.Bytes()
 	if err != nil {
 		return nil, err
 	}
-	file := make([]byte, 0, len(head)+len(fingerprintKey)+fingerprintSize+len(text)+4)
-	file = append(append(append(file, head...), '\n'), text...)
+	file := make([]byte, 0, len(head)+len(fingerprintKey)+fingerprintSize+len(body)+4)
+	file = append(append(append(file, head...), '\n'), body...)
 	sum := fingerprint(file)
 	file = append(append(append(file[:len(head)], "# "+fingerprintKey...), sum...), "\n\n"...)
-	return append(file, text...), nil
+	return append(file, body...), nil
 }
 
-func (h header) write(w *nginxconf.Writer) error {
-	if h.Shared != "" {
-		w.Comment(sharedKey + h.Shared)
-		return nil
-	}
-	route, err := h.Route.MarshalJSON()
+// seal is Seal for a body that is still being written.
+func seal(kind string, spec []byte, cert *CertificateFiles, body *nginxconf.Writer) ([]byte, error) {
+	text, err := body.Bytes()
 	if err != nil {
-		return fmt.Errorf("encode route %s: %w", h.Route.name, err)
+		return nil, err
 	}
-	w.Comment(routeKey + string(route))
-	if h.Certificate == nil {
-		return nil
-	}
-	files, err := json.Marshal(h.Certificate)
-	if err != nil {
-		return fmt.Errorf("encode certificate of %s: %w", h.Route.name, err)
-	}
-	w.Comment(certificateKey + string(files))
-	return nil
+	return Seal(kind, spec, cert, text)
 }
 
 // fingerprint is the SHA-256 of a managed file without its fingerprint's line, given in parts.
@@ -96,12 +76,10 @@ func fingerprint(parts ...[]byte) string {
 
 // Managed is what a managed file says of itself.
 type Managed struct {
-	// Name is the droplet's name, or "_maps" or "_default" of a file that routes share. Whether it fits the file's name is
-	// for the caller to see: nothing else keeps a file from being copied.
-	Name string
-	// Route is what the file was made from; zero for a shared one.
-	Route  Route
-	Shared bool
+	// Kind is the resource's, such as "route"; Spec is its canonical form, which the kind's own parser has to read: nothing
+	// keeps it from having been edited. Whether it fits the file's name is for the caller to see, too.
+	Kind string
+	Spec []byte
 	// Certificate is what the file has nginx read; nil for one that serves HTTP only.
 	Certificate *CertificateFiles
 	// Fingerprint is the SHA-256, in hexadecimal, of the file as it is now, but for the line of the fingerprint.
@@ -110,11 +88,18 @@ type Managed struct {
 	Drifted bool
 }
 
-// FileName returns the name under which the file was written.
-func (m Managed) FileName() string { return FilePrefix + m.Name + FileSuffix }
+// Route returns the route that a file of the kind "route" was made from, through the same checks as one from a request.
+// The error has [ErrDamaged] in its chain.
+func (m Managed) Route() (Route, error) {
+	r, err := ParseRoute(m.Spec)
+	if err != nil {
+		return Route{}, fmt.Errorf("%w: route: %w", ErrDamaged, err)
+	}
+	return r, nil
+}
 
-// ParseManaged reads the header of a managed file and compares the fingerprint. It trusts nothing: the route passes the
-// same checks as one from a request, and the fingerprint is there to find accidents, not forgery.
+// ParseManaged reads the header of a managed file and compares the fingerprint, which is there to find accidents, not
+// forgery.
 //
 // In the chain of an error is [ErrUnmanaged] if the program did not write the file, and [ErrDamaged] if it did and the
 // header was broken since.
@@ -157,25 +142,22 @@ func (h *headerLines) next(key string) (string, bool) {
 }
 
 func (h *headerLines) managed() (Managed, error) {
-	if name, ok := h.next(sharedKey); ok {
-		if name != sharedMaps && name != sharedDefault {
-			return Managed{}, fmt.Errorf("there is no shared file %s", strictjson.Quote(name))
-		}
-		return Managed{Name: name, Shared: true}, nil
-	}
-	text, ok := h.next(routeKey)
-	if !ok {
-		return Managed{}, fmt.Errorf("its second line is neither %q nor %q", "# "+routeKey+"…", "# "+sharedKey+"…")
-	}
-	route, err := ParseRoute([]byte(text))
-	if err != nil {
-		return Managed{}, fmt.Errorf("route: %w", err)
+	line, ok := h.next("")
+	kind, spec, found := strings.Cut(line, ": ")
+	if !ok || !found || !IsKind(kind) || spec == "" {
+		return Managed{}, errors.New("its second line does not say what it was made from")
 	}
 	files, err := h.certificate()
 	if err != nil {
 		return Managed{}, fmt.Errorf("certificate: %w", err)
 	}
-	return Managed{Name: route.name, Route: route, Certificate: files}, nil
+	return Managed{Kind: kind, Spec: []byte(spec), Certificate: files}, nil
+}
+
+// IsKind reports whether s can be the name of a kind of resource: a letter, then letters, digits and '_'.
+func IsKind(s string) bool {
+	return s != "" && len(s) <= maxName && !isDigit(s[0]) && s[0] != '_' &&
+		consistsOf(s, func(c byte) bool { return isAlphanumeric(c) || c == '_' })
 }
 
 func (h *headerLines) certificate() (*CertificateFiles, error) {

@@ -19,14 +19,16 @@ func TestManagedFileSaysWhatItWasMadeFrom(t *testing.T) {
 			m, err := resources.ParseManaged(text)
 			is.NoErr(err)
 			is.True(!m.Drifted)
-			is.Equal(m.Name, "alpha")
-			is.Equal(m.FileName(), "fpai-alpha.conf")
-			if m.Route.EnableSSL() {
+			route, err := m.Route()
+			is.NoErr(err)
+			is.Equal(m.Kind+" "+route.Name(), "route alpha")
+			is.Equal(resources.FileName(route.Address()), "fpai-alpha.conf")
+			if route.EnableSSL() {
 				is.Equal(m.Certificate, g.cert)
 			} else {
 				is.Equal(m.Certificate, nil)
 			}
-			again, err := m.Route.Render(g.settings, m.Certificate)
+			again, err := route.Render(g.settings, m.Certificate)
 			is.NoErr(err)
 			is.Equal(string(again), string(text)) // the file alone is enough to write it anew
 		})
@@ -39,14 +41,16 @@ func TestManagedSharedFiles(t *testing.T) {
 	is.NoErr(err)
 	m, err := resources.ParseManaged(maps)
 	is.NoErr(err)
-	is.True(m.Shared && !m.Drifted)
-	is.Equal(m.FileName(), resources.MapsFile)
+	is.True(!m.Drifted)
+	is.Equal(m.Kind+" "+string(m.Spec), "shared _maps")
+	is.Equal(resources.FileName("shared.maps"), resources.MapsFile)
 	fallback, err := resources.RenderDefault(at("1.22.1"), resources.DefaultListens{HTTP4: true})
 	is.NoErr(err)
 	m, err = resources.ParseManaged(fallback)
 	is.NoErr(err)
-	is.True(m.Shared && !m.Drifted)
-	is.Equal(m.FileName(), resources.DefaultFile)
+	is.True(!m.Drifted)
+	is.Equal(m.Kind+" "+string(m.Spec), "shared _default")
+	is.Equal(resources.FileName("shared.default"), resources.DefaultFile)
 }
 
 // TestEveryEditIsDrift changes, removes and doubles each byte of a managed file, one after the other.
@@ -61,6 +65,9 @@ func TestEveryEditIsDrift(t *testing.T) {
 			"doubled": append(bytes.Clone(text[:i+1]), text[i:]...),
 		} {
 			m, err := resources.ParseManaged(edited)
+			if err == nil {
+				_, err = m.Route()
+			}
 			if err != nil {
 				if !errors.Is(err, resources.ErrDamaged) && !errors.Is(err, resources.ErrUnmanaged) {
 					t.Fatalf("byte %d %s: %v", i, name, err)
@@ -84,21 +91,24 @@ func TestFilesThatAreNotManaged(t *testing.T) {
 		text string
 		want error
 	}{
-		"nothing":                     {"", resources.ErrUnmanaged},
-		"a site of somebody else's":   {"server { listen 80; }\n", resources.ErrUnmanaged},
-		"our text further down":       {"\n" + text, resources.ErrUnmanaged},
-		"the header without comments": {strings.ReplaceAll(text, "# ", ""), resources.ErrUnmanaged},
-		"a later format":              {strings.Replace(text, "format 1", "format 2", 1), resources.ErrDamaged},
-		"no route":                    {strings.Replace(text, "# route: ", "# rout: ", 1), resources.ErrDamaged},
-		"a route that is not valid":   {strings.Replace(text, `"alpha.example.com"`, `"alpha.example.com;"`, 1), resources.ErrDamaged},
-		"a route cut short":           {text[:150], resources.ErrDamaged},
-		"an unknown shared file":      {"# Managed by Proxy Manager, format 1.\n# shared: ../x\n", resources.ErrDamaged},
-		"a certificate elsewhere":     {strings.Replace(text, "# fingerprint", `# certificate: {"fullchain":"x","private_key":"/y"}`+"\n# fingerprint", 1), resources.ErrDamaged},
-		"a file without end":          {text + strings.Repeat("#\n", 1<<20), resources.ErrDamaged},
+		"nothing":                      {"", resources.ErrUnmanaged},
+		"a site of somebody else's":    {"server { listen 80; }\n", resources.ErrUnmanaged},
+		"our text further down":        {"\n" + text, resources.ErrUnmanaged},
+		"the header without comments":  {strings.ReplaceAll(text, "# ", ""), resources.ErrUnmanaged},
+		"a later format":               {strings.Replace(text, "format 1", "format 2", 1), resources.ErrDamaged},
+		"no kind":                      {strings.Replace(text, "# route: ", "# ../x: ", 1), resources.ErrDamaged},
+		"a route that is not valid":    {strings.Replace(text, `"alpha.example.com"`, `"alpha.example.com;"`, 1), resources.ErrDamaged},
+		"a route cut short":            {text[:150], resources.ErrDamaged},
+		"nothing that it is made from": {"# Managed by Proxy Manager, format 1.\n# route: \n", resources.ErrDamaged},
+		"a certificate elsewhere":      {strings.Replace(text, "# fingerprint", `# certificate: {"fullchain":"x","private_key":"/y"}`+"\n# fingerprint", 1), resources.ErrDamaged},
+		"a file without end":           {text + strings.Repeat("#\n", 1<<20), resources.ErrDamaged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
-			_, err := resources.ParseManaged([]byte(c.text))
+			m, err := resources.ParseManaged([]byte(c.text))
+			if err == nil {
+				_, err = m.Route()
+			}
 			is.True(errors.Is(err, c.want))
 			is.True(errors.Is(err, resources.ErrUnmanaged) != errors.Is(err, resources.ErrDamaged))
 		})
@@ -115,7 +125,9 @@ func TestFileWithoutItsFingerprintIsStillOurs(t *testing.T) {
 	}
 	m, err := resources.ParseManaged([]byte(strings.Join(kept, "")))
 	is.NoErr(err)
-	is.Equal(m.Name, "alpha")
+	route, err := m.Route()
+	is.NoErr(err)
+	is.Equal(route.Name(), "alpha")
 	is.True(m.Drifted)
 }
 
@@ -136,10 +148,11 @@ func FuzzParseManaged(f *testing.F) {
 			}
 			return
 		}
-		if m.Shared {
-			return
+		route, err := m.Route()
+		if err != nil {
+			return // of another kind, or not one that would be made
 		}
-		text, err := m.Route.Render(at("1.22.1"), m.Certificate)
+		text, err := route.Render(at("1.22.1"), m.Certificate)
 		if err != nil {
 			// A path with a $ or a byte beyond ASCII in it is refused where it would be written.
 			if m.Certificate == nil {
@@ -148,8 +161,11 @@ func FuzzParseManaged(f *testing.F) {
 			return
 		}
 		again, err := resources.ParseManaged(text)
-		if err != nil || again.Drifted || !again.Route.Equal(m.Route) {
+		if err != nil || again.Drifted {
 			t.Fatalf("%+v, %v", again, err)
+		}
+		if same, err := again.Route(); err != nil || !same.Equal(route) {
+			t.Fatalf("%+v, %v", same, err)
 		}
 	})
 }

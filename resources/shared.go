@@ -23,7 +23,7 @@ func RenderMaps(s Settings) ([]byte, error) {
 		w.Directive("default", "")
 		w.Directive("websocket", "upgrade")
 	})
-	return seal(header{Shared: sharedMaps}, &w)
+	return seal(SharedKind, []byte("_maps"), nil, &w)
 }
 
 // DefaultListens are the sockets that need a default server, because no other site of the host is theirs. A second one
@@ -57,7 +57,7 @@ func RenderDefault(s Settings, l DefaultListens) ([]byte, error) {
 	if len(https) > 0 {
 		w.Block("server", nil, func() { writeDefault(&w, https, s.tlsListen(), s.writeRefusingTLS) })
 	}
-	return seal(header{Shared: sharedDefault}, &w)
+	return seal(SharedKind, []byte("_default"), nil, &w)
 }
 
 func sockets(port int, ipv4, ipv6 bool) []string {

@@ -2,6 +2,7 @@ package resources
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
@@ -32,7 +33,11 @@ func (r Route) Render(s Settings, cert *CertificateFiles) ([]byte, error) {
 	if err := v.write(); err != nil {
 		return nil, err
 	}
-	return seal(header{Route: r, Certificate: cert}, &v.Writer)
+	spec, err := r.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", r.Address(), err)
+	}
+	return seal(RouteKind, spec, cert, &v.Writer)
 }
 
 // A vhost writes the configuration of one route.

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/netip"
 	"slices"
@@ -19,8 +17,7 @@ import (
 // Hosts is a block of names in a file such as /etc/hosts. What others wrote around the block stays. Without entries the
 // block goes.
 //
-// It is one resource for the whole block, not one for each name: a path that two resources write would be written by the
-// second as if there had been no first.
+// Several resources may each keep a part of one file: [engine.Builder.State] is what those before it make of the file.
 type Hosts struct {
 	File    string                `json:"file"`
 	Entries map[string]netip.Addr `json:"entries"`
@@ -33,12 +30,12 @@ func (h Hosts) Address() string { return hostsType + ".local" }
 
 // Plan adds the one step that a change of the file needs. The engine makes its diff, replaces the file in one piece, and
 // puts the old one back if any step of the plan fails or the machine loses power: nothing of that is written here.
-func (h Hosts) Plan(_ context.Context, o *host.Observer, b *engine.Builder) error {
-	before, err := o.ReadFile(h.File)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+func (h Hosts) Plan(_ context.Context, _ *host.Observer, b *engine.Builder) error {
+	before, err := b.State(h.File) // also what another resource of the same plan makes of it
+	if err != nil {
 		return err
 	}
-	rest, had, err := cutBlock(string(before))
+	rest, had, err := cutBlock(string(before.Content))
 	if err != nil {
 		return fmt.Errorf("%s: %w", h.File, err)
 	}
@@ -53,7 +50,8 @@ func (h Hosts) Plan(_ context.Context, o *host.Observer, b *engine.Builder) erro
 	default:
 		b.Change(plan.Update, "the names in the file are others")
 	}
-	return b.WriteFile(h.File, []byte(rest+block), 0o644)
+	_, err = b.WriteFile(h.File, []byte(rest+block), 0o644)
+	return err
 }
 
 const (

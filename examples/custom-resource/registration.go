@@ -40,13 +40,12 @@ func (r Registration) Plan(ctx context.Context, o *host.Observer, b *engine.Buil
 		return err
 	}
 	b.Change(actionOf(now.Endpoint, r.Endpoint), fmt.Sprintf("the registry has %q and not %q", now.Endpoint, r.Endpoint))
-	b.Step(plan.Step{
+	return b.Step(plan.Step{
 		Kind:        Announce{}.Name(),
 		Description: fmt.Sprintf("announce %s at %q", r.Service, r.Endpoint),
 		Undo:        fmt.Sprintf("announce it at %q again", now.Endpoint),
 		Spec:        spec,
 	})
-	return nil
 }
 
 func actionOf(was, want string) plan.Action {

@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/resources"
+)
+
+// A shared is a file that routes share: there while one needs it, and gone with the last.
+type shared string
+
+const (
+	sharedMaps    shared = "maps"
+	sharedDefault shared = "default"
+)
+
+// decodeShared reads the name of a shared file, as its header has it: _maps.
+func decodeShared(b []byte) (Resource, error) {
+	name, _ := strings.CutPrefix(string(b), "_")
+	if s := shared(name); s == sharedMaps || s == sharedDefault {
+		return s, nil
+	}
+	return nil, fmt.Errorf("there is no shared file %.80q", b)
+}
+
+// Address is made of constants: thousands of routes ask for it.
+func (s shared) Address() string {
+	if s == sharedMaps {
+		return resources.SharedKind + "." + string(sharedMaps)
+	}
+	return resources.SharedKind + "." + string(sharedDefault)
+}
+
+func (s shared) Enabled() bool { return true }
+
+// MarshalJSON returns the name as the header has it.
+func (s shared) MarshalJSON() ([]byte, error) { return json.Marshal("_" + string(s)) }
+
+// Plan plans the file. Where every socket has a default server, ours is not needed.
+func (s shared) Plan(_ context.Context, _ *host.Observer, b *Builder) error {
+	pl := b.pl
+	if s == sharedMaps {
+		return b.site(func() ([]byte, error) { return resources.RenderMaps(pl.s.settings) })
+	}
+	free := pl.freeDefaults()
+	return b.site(func() ([]byte, error) { return resources.RenderDefault(pl.s.settings, free) })
+}
+
+// freeDefaults returns the sockets whose default server no other site of the host is. Two default servers on one socket
+// would keep nginx from starting; none would hand unknown hosts to the first route in the alphabet.
+func (pl *planner) freeDefaults() resources.DefaultListens {
+	if pl.e.opts.NoDefaultServer {
+		return resources.DefaultListens{}
+	}
+	s, https := pl.s.settings, pl.servesHTTPS()
+	free := resources.DefaultListens{HTTP4: true, HTTP6: s.IPv6, HTTPS4: https, HTTPS6: https && s.IPv6}
+	for _, site := range pl.s.foreign {
+		for _, l := range site.Listens {
+			if !l.Default {
+				continue
+			}
+			switch {
+			case l.Port == s.HTTPPort && (l.Address == "" || l.Address == "0.0.0.0"):
+				free.HTTP4 = false
+			case l.Port == s.HTTPPort && l.Address == "::":
+				free.HTTP6 = false
+			case l.Port == s.HTTPSPort && (l.Address == "" || l.Address == "0.0.0.0"):
+				free.HTTPS4 = false
+			case l.Port == s.HTTPSPort && l.Address == "::":
+				free.HTTPS6 = false
+			}
+		}
+	}
+	return free
+}
+
+// servesHTTPS reports whether an enabled resource will be served over HTTPS, or waits for that.
+func (pl *planner) servesHTTPS() bool {
+	for r := range pl.afterwards() {
+		if s, ok := r.(interface{ EnableSSL() bool }); ok && s.EnableSSL() && r.(Site).Enabled() {
+			return true
+		}
+	}
+	return false
+}
