@@ -60,12 +60,8 @@ func (pl *planner) checkPrecondition() error {
 }
 
 func (pl *planner) checkUpstream(r resources.Route) error {
-	addr := r.UpstreamAddr().Unmap()
-	if !addr.IsValid() {
-		return nil
-	}
 	for _, denied := range pl.e.opts.UpstreamDeny {
-		if denied.Contains(addr) {
+		if slices.ContainsFunc(r.Upstreams(), func(u resources.Upstream) bool { return denied.Contains(u.Addr()) }) {
 			return failf(InvalidInput, nil, "upstream_host of %s is in %s, where no route may point (UPSTREAM_DENY)", r.Address(), denied).
 				with("field", "upstream_host").with("constraint", "must not be in "+denied.String())
 		}

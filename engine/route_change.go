@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -32,7 +30,7 @@ func (pl *planner) routeChange(t *site, r resources.Route, cert *resources.Certi
 	case fileFits && linkFits:
 		c.Action, c.Reason = plan.Unchanged, "as it should be"
 	case !r.Equal(t.managed.Route):
-		c.Reason, c.asked = strings.Join(changedFields(t.managed.Route, r), ", "), true
+		c.Reason, c.asked = strings.Join(r.Changed(t.managed.Route), ", "), true
 	case fileFits:
 		c.Reason, c.Drifted = "its link was "+map[bool]string{true: "removed", false: "added"}[r.Enabled()], true
 	case t.file.Mode.Perm() != file.Mode.Perm():
@@ -45,27 +43,4 @@ func (pl *planner) routeChange(t *site, r resources.Route, cert *resources.Certi
 		c.Reason = "nginx or the settings have changed"
 	}
 	return c
-}
-
-// changedFields names the fields that differ, as they are called in JSON.
-func changedFields(a, b resources.Route) []string {
-	var x, y map[string]json.RawMessage
-	for r, m := range map[*resources.Route]*map[string]json.RawMessage{&a: &x, &b: &y} {
-		if text, err := json.Marshal(r); err == nil {
-			_ = json.Unmarshal(text, m)
-		}
-	}
-	var names []string
-	for name := range y {
-		if string(x[name]) != string(y[name]) {
-			names = append(names, name)
-		}
-	}
-	for name := range x {
-		if _, ok := y[name]; !ok {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

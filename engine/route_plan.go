@@ -84,7 +84,9 @@ func (pl *planner) planRoute(rendered *rendering) error {
 	}
 	pl.changes = append(pl.changes, change.Change)
 	if r.RequireHealthy() && r.Enabled() && change.asked && !pl.req.checked {
-		pl.checks = append(pl.checks, checkHealthStep(r, pl.e.opts.HealthCheckPath))
+		for _, url := range r.HealthURLs(pl.e.opts.HealthCheckPath) {
+			pl.checks = append(pl.checks, checkHealthStep(r, url))
+		}
 	}
 	return nil
 }

@@ -69,17 +69,13 @@ func (h header) write(w *nginxconf.Writer) error {
 		w.Comment(sharedKey + h.Shared)
 		return nil
 	}
-	route, err := h.Route.MarshalJSON()
-	if err != nil {
-		return fmt.Errorf("encode route %s: %w", h.Route.name, err)
-	}
-	w.Comment(routeKey + string(route))
+	w.Comment(routeKey + string(h.Route.json))
 	if h.Certificate == nil {
 		return nil
 	}
 	files, err := json.Marshal(h.Certificate)
 	if err != nil {
-		return fmt.Errorf("encode certificate of %s: %w", h.Route.name, err)
+		return fmt.Errorf("encode certificate of %s: %w", h.Route.Name(), err)
 	}
 	w.Comment(certificateKey + string(files))
 	return nil
@@ -175,7 +171,7 @@ func (h *headerLines) managed() (Managed, error) {
 	if err != nil {
 		return Managed{}, fmt.Errorf("certificate: %w", err)
 	}
-	return Managed{Name: route.name, Route: route, Certificate: files}, nil
+	return Managed{Name: route.Name(), Route: route, Certificate: files}, nil
 }
 
 func (h *headerLines) certificate() (*CertificateFiles, error) {
