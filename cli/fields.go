@@ -38,7 +38,7 @@ func fieldOption(f fields.Field) cli.Flag {
 	case "boolean":
 		return &cli.BoolFlag{Name: name, Usage: usage, DefaultText: otherwise}
 	case "array":
-		return &cli.StringSliceFlag{Name: name, Usage: usage + "; once for each, or with commas; an empty one removes all"}
+		return &cli.StringSliceFlag{Name: name, KeepSpace: true, Usage: usage + "; once for each, or with commas; an empty one removes all"}
 	default:
 		return &cli.StringFlag{Name: name, Usage: usage, DefaultText: otherwise}
 	}
