@@ -50,8 +50,7 @@ func matching(allowed string, ok func(string) bool) kind[string] {
 func fieldOf[S any](t *fields.Table[S], name string) kind[string] {
 	return func(text string) (string, error) {
 		canonical, err := t.Check(name, text)
-		var wrong *fields.Error
-		if errors.As(err, &wrong) {
+		if wrong, ok := errors.AsType[*fields.Error](err); ok {
 			return "", errors.New(strings.TrimPrefix(wrong.Constraint, "must be "))
 		}
 		return canonical, err

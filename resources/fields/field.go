@@ -8,6 +8,7 @@
 package fields
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/fullpotential-ai/proxy-manager/resources/strictjson"
@@ -81,7 +82,7 @@ func refuse(value string, constraint error) error {
 // Under puts the place of what is around a value before the place that an error names: "routes[2]" and "domain" give
 // "routes[2].domain", "aliases" and "[1]" give "aliases[1]".
 func Under(place string, err error) error {
-	fe, ok := err.(*Error)
+	fe, ok := errors.AsType[*Error](err)
 	if !ok {
 		return fmt.Errorf("%s: %w", place, err)
 	}

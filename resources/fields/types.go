@@ -308,8 +308,7 @@ const maxText = 64 << 10
 func setJSON(v reflect.Value, text string) error {
 	v.SetZero()
 	err := strictjson.Decode([]byte(text), maxText, v.Addr().Interface())
-	var wrong *strictjson.Error
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*strictjson.Error](err); ok {
 		return &Error{Field: wrong.Field, Constraint: wrong.Constraint}
 	}
 	return err
