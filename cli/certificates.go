@@ -28,8 +28,8 @@ the route goes on answering over HTTP, and the exit code is 1, or 3 where someth
 			if err != nil {
 				return err
 			}
-			if email := c.String(optEmail); email != "" && !isEmail(email) {
-				return usagef("--email is %.100q, but must be an e-mail address", email)
+			if _, err := emailAddress(c.String(optEmail)); err != nil {
+				return usagef("--email is %.100q, but must be %w", c.String(optEmail), err)
 			}
 			return p.change(c, engine.SSL(name, engine.SSLOptions{Email: c.String(optEmail), Force: c.Bool(optForceRenew)}))
 		},

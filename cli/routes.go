@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +55,7 @@ func upstreamOf(r engine.RouteStatus) string {
 	if r.Route.IsZero() {
 		return "-" // its file no longer says
 	}
-	return r.Route.UpstreamURL()
+	return r.Route.Upstreams().String()
 }
 
 func statusOf(r engine.RouteStatus) string {
@@ -101,8 +99,8 @@ func (p *program) get(c *cli.Context) error {
 
 // askUpstream has the engine learn how the route's upstream is now: this process has not asked it before.
 func askUpstream(c *cli.Context, e *engine.Engine, r resources.Route) {
-	if !r.IsZero() {
-		e.CheckHealth(c.Context, r.Name(), r.UpstreamURL()+cmp.Or(r.HealthCheckPath(), e.Options().HealthCheckPath))
+	for _, url := range r.HealthURLs(e.Options().HealthCheckPath) {
+		e.CheckHealth(c.Context, r.Name(), url)
 	}
 }
 
@@ -117,22 +115,14 @@ func routeRows(r engine.RouteStatus, d facade.RouteDetail) [][]string {
 	if r.Route.IsZero() {
 		return rows
 	}
-	f := r.Route.Fields()
 	rows = append(rows,
 		[]string{"domains", strings.Join(r.Route.Domains(), " ")},
-		[]string{"upstream", r.Route.UpstreamURL()},
+		[]string{"upstream", r.Route.Upstreams().String()},
 		[]string{"upstream is", strings.TrimSpace(d.LastHealthStatus + " " + d.LastHealthReason)},
 		[]string{"https", yesNo(r.HTTPS)},
-		[]string{"enable_ssl", yesNo(r.Route.EnableSSL())},
-		[]string{"enabled", yesNo(r.Route.Enabled())},
-		[]string{"require_healthy", yesNo(r.Route.RequireHealthy())},
-		[]string{"health_check_path", orDash(f.HealthCheckPath)},
-		[]string{"max_body_size", f.MaxBodySize},
-		[]string{"connect_timeout", f.ConnectTimeout},
-		[]string{"read_timeout", f.ReadTimeout},
-		[]string{"send_timeout", f.SendTimeout},
-		[]string{"hsts", yesNo(r.Route.HSTS())},
 	)
+	f := r.Route.Fields()
+	rows = append(rows, fieldRows(resources.RouteTable(), &f, "droplet_name", "domain", "aliases", "upstream_host", "upstream_port", "upstream_scheme")...)
 	return append(rows, certificateRows(d.Certificate)...)
 }
 
@@ -160,7 +150,7 @@ their defaults. The certificate of a route with HTTPS is obtained at once with A
    proxy-manager put shop --domain shop.example.com --upstream-port 8001
    proxy-manager put shop --aliases www.shop.example.com --max-body-size 1g
    proxy-manager put shop --enabled=false`,
-		Flags:        changeOptions(fieldOptions()...),
+		Flags:        changeOptions(fieldOptions(resources.RouteTable())...),
 		BashComplete: p.completeNames,
 		Action:       p.put,
 	}
@@ -201,7 +191,9 @@ func changedRoute(c *cli.Context, name string, present resources.Route) (resourc
 	if !present.IsZero() {
 		fields = present.Fields()
 	}
-	setFields(c, &fields)
+	if err := setFields(c, resources.RouteTable(), &fields); err != nil {
+		return resources.Route{}, invalid("", err)
+	}
 	route, err := resources.NewRoute(fields)
 	if err != nil {
 		return route, invalid("", err)
@@ -216,74 +208,6 @@ func sameAs(seen engine.RouteStatus) func(engine.RouteStatus) error {
 			return &engine.Error{Code: engine.StalePlan, Message: "the route was changed by somebody else meanwhile: try again"}
 		}
 		return nil
-	}
-}
-
-// The fields of a route by the type of their options. Each option is called as its field, with hyphens.
-var (
-	textFields = []struct {
-		option, usage string
-		field         func(*resources.RouteFields) *string
-	}{
-		{"domain", "`DOMAIN` that the route serves", func(f *resources.RouteFields) *string { return &f.Domain }},
-		{"upstream-host", "`HOST` of the upstream: a name or an address; localhost unless given", func(f *resources.RouteFields) *string { return &f.UpstreamHost }},
-		{"upstream-scheme", "how to speak to the upstream: http (default) or https", func(f *resources.RouteFields) *string { return &f.UpstreamScheme }},
-		{"health-check-path", "`PATH` of the health check of this route", func(f *resources.RouteFields) *string { return &f.HealthCheckPath }},
-		{"max-body-size", "most that a request's body may have, such as 10m (default: 100m); 0 is no bound", func(f *resources.RouteFields) *string { return &f.MaxBodySize }},
-		{"read-timeout", "how long the upstream may be silent, such as 5m (default: 60s)", func(f *resources.RouteFields) *string { return &f.ReadTimeout }},
-		{"send-timeout", "how long the upstream may refuse to take more of a request (default: 60s)", func(f *resources.RouteFields) *string { return &f.SendTimeout }},
-		{"connect-timeout", "how long connecting to the upstream may take (default: 5s)", func(f *resources.RouteFields) *string { return &f.ConnectTimeout }},
-	}
-	switchFields = []struct {
-		option, usage string
-		field         func(*resources.RouteFields) **bool
-	}{
-		{"enable-ssl", "serve it over HTTPS (default: true)", func(f *resources.RouteFields) **bool { return &f.EnableSSL }},
-		{"require-healthy", "refuse changes while the upstream is not healthy (default: true)", func(f *resources.RouteFields) **bool { return &f.RequireHealthy }},
-		{"hsts", "tell browsers to use nothing but HTTPS, for two years (default: false)", func(f *resources.RouteFields) **bool { return &f.HSTS }},
-		{"enabled", "serve it; --enabled=false keeps its file (default: true)", func(f *resources.RouteFields) **bool { return &f.Enabled }},
-	}
-)
-
-const (
-	optAliases      = "aliases"
-	optAlias        = "alias"
-	optUpstreamPort = "upstream-port"
-)
-
-func fieldOptions() []cli.Flag {
-	flags := []cli.Flag{
-		&cli.IntFlag{Name: optUpstreamPort, Usage: "`PORT` of the upstream", DefaultText: "required"},
-		&cli.StringSliceFlag{Name: optAlias, Hidden: true}, // reads better for one
-		&cli.StringSliceFlag{Name: optAliases, Usage: "one more `DOMAIN`, or several with commas; an empty one removes all"},
-	}
-	for _, f := range textFields {
-		flags = append(flags, &cli.StringFlag{Name: f.option, Usage: f.usage})
-	}
-	for _, f := range switchFields {
-		flags = append(flags, &cli.BoolFlag{Name: f.option, Usage: f.usage, DisableDefaultText: true})
-	}
-	return flags
-}
-
-// setFields sets the fields whose options were given.
-func setFields(c *cli.Context, f *resources.RouteFields) {
-	for _, t := range textFields {
-		if c.IsSet(t.option) {
-			*t.field(f) = c.String(t.option)
-		}
-	}
-	for _, s := range switchFields {
-		if c.IsSet(s.option) {
-			*s.field(f) = new(c.Bool(s.option))
-		}
-	}
-	if c.IsSet(optUpstreamPort) {
-		f.UpstreamPort = c.Int(optUpstreamPort)
-	}
-	if c.IsSet(optAliases) || c.IsSet(optAlias) {
-		given := slices.Concat(c.StringSlice(optAliases), c.StringSlice(optAlias))
-		f.Aliases = strings.FieldsFunc(strings.Join(given, ","), func(r rune) bool { return r == ',' || r == ' ' })
 	}
 }
 

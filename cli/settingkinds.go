@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"net/mail"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -10,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/resources"
+	"github.com/fullpotential-ai/proxy-manager/resources/fields"
 )
 
 // A kind is a way to read a setting. The error of a text that it does not take says what is allowed, such as
@@ -44,13 +46,24 @@ func matching(allowed string, ok func(string) bool) kind[string] {
 	}
 }
 
+// fieldOf reads what stands in for a resource's field where that is left out, by the field's own rule.
+func fieldOf[S any](t *fields.Table[S], name string) kind[string] {
+	return func(text string) (string, error) {
+		canonical, err := t.Check(name, text)
+		if wrong, ok := errors.AsType[*fields.Error](err); ok {
+			return "", errors.New(strings.TrimPrefix(wrong.Constraint, "must be "))
+		}
+		return canonical, err
+	}
+}
+
 var (
 	plainText    = matching("printable text of at most 200 characters", isPlain)
 	hostText     = matching("an IP address or a host name", isHost)
 	absolutePath = matching("an absolute path", isAbsolute)
-	urlPath      = matching("a path that begins with a slash", func(s string) bool { return strings.HasPrefix(s, "/") && isPlain(s) && !strings.Contains(s, " ") })
+	urlPath      = fieldOf(resources.RouteTable(), "health_check_path")
 	webURL       = matching("a URL such as https://host/path", isWebURL)
-	emailAddress = matching("an e-mail address", isEmail)
+	emailAddress = fieldOf(resources.CertificateTable(), "email")
 	listenText   = matching("unix:/PATH or systemd", func(s string) bool {
 		path, unix := strings.CutPrefix(s, "unix:")
 		return s == "systemd" || unix && isAbsolute(path)
@@ -75,11 +88,6 @@ func isAbsolute(s string) bool { return filepath.IsAbs(s) && !strings.ContainsRu
 func isWebURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Fragment == ""
-}
-
-func isEmail(s string) bool {
-	a, err := mail.ParseAddress(s)
-	return err == nil && a.Address == s
 }
 
 func choice(words ...string) kind[string] {

@@ -28,14 +28,6 @@ type understanding struct {
 	problems  []string
 }
 
-// fieldDirectives are the directives that a route has a field for.
-var fieldDirectives = map[string]func(f *resources.RouteFields) *string{
-	"client_max_body_size":  func(f *resources.RouteFields) *string { return &f.MaxBodySize },
-	"proxy_read_timeout":    func(f *resources.RouteFields) *string { return &f.ReadTimeout },
-	"proxy_send_timeout":    func(f *resources.RouteFields) *string { return &f.SendTimeout },
-	"proxy_connect_timeout": func(f *resources.RouteFields) *string { return &f.ConnectTimeout },
-}
-
 // walk calls see for every directive, with the blocks it is in, the outermost first.
 func walk(tree []nginxconf.Directive, see func(d nginxconf.Directive, within []nginxconf.Directive)) {
 	var down func(tree, within []nginxconf.Directive)
@@ -109,7 +101,7 @@ func (u *understanding) see(d nginxconf.Directive, within []nginxconf.Directive)
 		u.set[d.Args[0]] = d.Args[1]
 	case d.Name == "proxy_pass" && len(d.Args) == 1:
 		u.pass(d, within)
-	case fieldDirectives[d.Name] != nil && len(d.Args) == 1:
+	case resources.RouteTable().HasDirective(d.Name) && len(d.Args) == 1:
 		u.values[d.Name] = d.Args[0] // an inner one comes after, and counts
 	case d.Name == "add_header" && len(d.Args) > 1 && strings.EqualFold(d.Args[0], "Strict-Transport-Security"):
 		u.hsts = true
@@ -146,7 +138,9 @@ func (u *understanding) fields(name string) (f resources.RouteFields, err error)
 		f.HSTS = new(true)
 	}
 	for _, directive := range slices.Sorted(maps.Keys(u.values)) {
-		*fieldDirectives[directive](&f) = u.values[directive]
+		if err := resources.RouteTable().SetDirective(&f, directive, u.values[directive]); err != nil {
+			return f, notUnderstood(u.file, err.Error())
+		}
 	}
 	return f, nil
 }
@@ -250,7 +244,7 @@ func covered(d nginxconf.Directive, within []nginxconf.Directive) bool {
 		}
 	}
 	switch {
-	case coveredNames[d.Name], fieldDirectives[d.Name] != nil, challenge(d), toHTTPS(d):
+	case coveredNames[d.Name], resources.RouteTable().HasDirective(d.Name), challenge(d), toHTTPS(d):
 		return true
 	case d.Name == "proxy_set_header":
 		return slices.Contains(coveredHeaders, strings.ToLower(first))

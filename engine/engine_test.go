@@ -60,7 +60,7 @@ func TestARouteIsPlannedAppliedAndServed(t *testing.T) {
 	before := lab.Tree()
 	p, err := e.Plan(ctx, req)
 	is.NoErr(err)
-	is.Equal(lab.Tree(), before) // planning changes nothing
+	is.Equal(lab.Tree(), before)  // planning changes nothing
 	is.Equal(p.Summary.Create, 3) // the route, and the two files that routes share
 
 	res, err := e.Apply(ctx, p)

@@ -31,12 +31,7 @@ type healthSpec struct {
 	URL   string `json:"url"`
 }
 
-func checkHealthStep(r resources.Route, defaultPath string) plan.Step {
-	path := r.HealthCheckPath()
-	if path == "" {
-		path = defaultPath
-	}
-	url := r.UpstreamURL() + path
+func checkHealthStep(r resources.Route, url string) plan.Step {
 	b, _ := json.Marshal(healthSpec{Route: r.Name(), URL: url}) // two strings: can't fail
 	return plan.Step{Kind: plan.CheckHealth, Address: r.Address(), Description: "ask " + url, Undo: "nothing to undo", Spec: b}
 }

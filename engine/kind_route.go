@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
@@ -59,7 +60,9 @@ func (r route) Plan(_ context.Context, _ *host.Observer, b *Builder) error {
 		pl.certs.shows = append(pl.certs.shows, handshake{ServerName: r.Domain(), Fullchain: now.Fullchain})
 	}
 	if r.RequireHealthy() && r.Enabled() && !pl.req.checked {
-		d.checks = []plan.Step{checkHealthStep(r.Route, pl.e.opts.HealthCheckPath)}
+		for _, url := range r.HealthURLs(pl.e.opts.HealthCheckPath) {
+			d.checks = append(d.checks, checkHealthStep(r.Route, url))
+		}
 	}
 	if later != nil {
 		d.then = func(first *plan.State) (string, error) { return pl.planHTTPS(r.Route, d.site, first, later) }
@@ -96,12 +99,8 @@ func (pl *planner) routeAfterwards(name string) (resources.Route, bool) {
 
 // checkUpstream refuses an upstream where no route may point.
 func (pl *planner) checkUpstream(r resources.Route) error {
-	addr := r.UpstreamAddr().Unmap()
-	if !addr.IsValid() {
-		return nil
-	}
 	for _, denied := range pl.e.opts.UpstreamDeny {
-		if denied.Contains(addr) {
+		if slices.ContainsFunc(r.Upstreams(), func(u resources.Upstream) bool { return denied.Contains(u.Addr()) }) {
 			return failf(InvalidInput, nil, "upstream_host of %s is in %s, where no route may point (UPSTREAM_DENY)", r.Address(), denied).
 				with("field", "upstream_host").with("constraint", "must not be in "+denied.String())
 		}

@@ -1,8 +1,8 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +11,7 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
+	"github.com/fullpotential-ai/proxy-manager/resources/fields"
 )
 
 // A draft is a wanted site on its way to the text that its file has to hold.
@@ -196,27 +197,10 @@ func (c *siteDiff) explain(d *draft, fileFits bool, file *plan.State) {
 
 // changedFields names the fields in which two resources differ, as they are called in JSON.
 func changedFields(a, b Resource) []string {
-	x, y := fieldsOf(a), fieldsOf(b)
-	var names []string
-	for name := range y {
-		if !bytes.Equal(x[name], y[name]) {
-			names = append(names, name)
-		}
+	x, errA := json.Marshal(a)
+	y, errB := json.Marshal(b)
+	if errors.Join(errA, errB) != nil {
+		return nil
 	}
-	for name := range x {
-		if _, ok := y[name]; !ok {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// fieldsOf are the fields of a resource's JSON; none where it is no object.
-func fieldsOf(r Resource) map[string]json.RawMessage {
-	var fields map[string]json.RawMessage
-	if text, err := json.Marshal(r); err == nil {
-		_ = json.Unmarshal(text, &fields)
-	}
-	return fields
+	return fields.Changed(x, y)
 }

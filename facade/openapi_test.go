@@ -3,7 +3,7 @@ package facade_test
 import (
 	"encoding/json"
 	"fmt"
-
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -225,12 +225,29 @@ func (d document) validate(s schema, v any, place string) error {
 	return nil
 }
 
+// members are the properties of an object and those that it must have, with what it takes over from other schemas.
+func (d document) members(s schema) (properties map[string]any, required []any) {
+	properties = map[string]any{}
+	if ref, ok := s["$ref"].(string); ok {
+		s = d.Components.Schemas[filepath.Base(ref)]
+	}
+	list, _ := s["allOf"].([]any)
+	for _, one := range list {
+		p, r := d.members(one.(map[string]any))
+		maps.Copy(properties, p)
+		required = append(required, r...)
+	}
+	own, _ := s["properties"].(map[string]any)
+	maps.Copy(properties, own)
+	more, _ := s["required"].([]any)
+	return properties, append(required, more...)
+}
+
 func (d document) validateObject(s schema, v map[string]any, place string) error {
-	properties, ok := s["properties"].(map[string]any)
-	if !ok {
+	properties, required := d.members(s)
+	if len(properties) == 0 {
 		return nil
 	}
-	required, _ := s["required"].([]any)
 	for _, name := range required {
 		if _, ok := v[name.(string)]; !ok {
 			return fmt.Errorf("%s has no %s", place, name)

@@ -118,15 +118,16 @@ func (y *Sync) healthy(ctx context.Context, eng *engine.Engine, list []resources
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			path := cmp.Or(route.HealthCheckPath(), eng.Options().HealthCheckPath)
-			reasons[i] = eng.CheckHealth(ctx, route.Name(), route.UpstreamURL()+path).Reason
+			for _, url := range route.HealthURLs(eng.Options().HealthCheckPath) {
+				reasons[i] = cmp.Or(reasons[i], eng.CheckHealth(ctx, route.Name(), url).Reason)
+			}
 		})
 	}
 	wg.Wait()
 	var good []resources.Route
 	for i, route := range list {
 		if reasons[i] != "" {
-			y.skip(route.Name(), "its upstream %s %s", route.UpstreamURL(), reasons[i])
+			y.skip(route.Name(), "its upstream %s %s", route.Upstreams(), reasons[i])
 			continue
 		}
 		good = append(good, route)

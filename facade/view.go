@@ -20,11 +20,8 @@ type RouteView struct {
 
 // View returns a route as it is shown in a list.
 func View(st engine.RouteStatus) RouteView {
-	v := RouteView{RouteFields: st.Route.Fields(), SSLEnabled: st.HTTPS, Status: st.Status}
+	v := RouteView{RouteFields: st.Route.Fields(), Upstream: st.Route.Upstreams().String(), SSLEnabled: st.HTTPS, Status: st.Status}
 	v.DropletName = st.Name
-	if !st.Route.IsZero() {
-		v.Upstream = st.Route.UpstreamURL()
-	}
 	return v
 }
 

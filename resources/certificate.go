@@ -1,10 +1,11 @@
 package resources
 
 import (
-	"encoding/json"
+	"bytes"
+	"cmp"
 	"slices"
-	"strconv"
 
+	"github.com/fullpotential-ai/proxy-manager/resources/fields"
 	"github.com/fullpotential-ai/proxy-manager/resources/strictjson"
 )
 
@@ -20,40 +21,49 @@ type CertificateFields struct {
 	KeyType string `json:"key_type,omitempty"`
 }
 
+// certificateFields has a row for each of the [CertificateFields].
+func certificateFields() []fields.Field {
+	return []fields.Field{
+		{Name: "name", Type: nameType, Required: true,
+			Help: "name of the certificate: the route of that name uses it"},
+		{Name: "domains", Type: fields.List(domainType, 1, maxDomains, "must be from 1 to 100 names"), Required: true,
+			Help: "names that the certificate is for"},
+		{Name: "email", Type: emailType,
+			Help: "address that the CA gets for its account; that of the settings unless given"},
+		{Name: "key_type", Type: keyType, Default: "ecdsa",
+			Help: "kind of the certificate's key"},
+	}
+}
+
+var certificateTable = fields.For[CertificateFields](certificateFields()...).Where(namesDiffer)
+
+// CertificateTable returns the table of a certificate's fields.
+func CertificateTable() *fields.Table[CertificateFields] { return certificateTable }
+
+func namesDiffer(f *CertificateFields) error {
+	for i, d := range f.Domains {
+		if slices.Contains(f.Domains[:i], d) {
+			return fieldError(element("domains", i), d, "must not be listed twice")
+		}
+	}
+	return nil
+}
+
 // A Certificate is one certificate that is wanted. It can only be had from [NewCertificate], [ParseCertificate] and
 // [Route.Certificate], so it is always a good one. The zero Certificate is none.
 type Certificate struct {
-	name    string
-	domains []string
-	email   string
-	keyType string
+	// fields are normalised, and never written to; nil of the zero Certificate.
+	fields *CertificateFields
+	json   []byte // the canonical form of fields, never written to either
 }
 
 // NewCertificate checks every field and fills in the defaults. The error is a *[FieldError] or nil.
 func NewCertificate(f CertificateFields) (Certificate, error) {
-	var c Certificate
-	var err error
-	if c.name, err = parseName("name", f.Name); err != nil {
+	if err := certificateTable.Normalise(&f); err != nil {
 		return Certificate{}, err
 	}
-	if len(f.Domains) < 1 || len(f.Domains) > maxDomains {
-		return Certificate{}, &FieldError{Field: "domains", Constraint: "must be from 1 to " + strconv.Itoa(maxDomains) + " names"}
-	}
-	if c.domains, err = parseDomains(domainField, f.Domains); err != nil {
-		return Certificate{}, err
-	}
-	if f.Email != "" {
-		if c.email, err = parseEmail("email", f.Email); err != nil {
-			return Certificate{}, err
-		}
-	}
-	if c.keyType, err = parseChoice("key_type", f.KeyType, "ecdsa", "rsa"); err != nil {
-		return Certificate{}, err
-	}
-	return c, nil
+	return Certificate{&f, certificateTable.JSON(&f)}, nil
 }
-
-func domainField(i int) string { return "domains[" + strconv.Itoa(i) + "]" }
 
 // ParseCertificate reads one certificate from JSON and checks every field. The error is a *[FieldError] or nil.
 func ParseCertificate(b []byte) (Certificate, error) {
@@ -67,43 +77,46 @@ func ParseCertificate(b []byte) (Certificate, error) {
 // Certificate returns the certificate that a route with enable_ssl implies: named after its droplet, for all its domains.
 // The email may be empty, for the one of the settings.
 func (r Route) Certificate(email string) (Certificate, error) {
-	return NewCertificate(CertificateFields{Name: r.name, Domains: r.Domains(), Email: email})
+	return NewCertificate(CertificateFields{Name: r.Name(), Domains: r.Domains(), Email: email})
 }
+
+var noCertificate CertificateFields
+
+// f returns the fields to be read.
+func (c Certificate) f() *CertificateFields { return cmp.Or(c.fields, &noCertificate) }
 
 // Fields returns the certificate's fields with all defaults filled in. Email stays empty for the one of the settings.
-func (c Certificate) Fields() CertificateFields {
-	return CertificateFields{Name: c.name, Domains: slices.Clone(c.domains), Email: c.email, KeyType: c.keyType}
-}
+func (c Certificate) Fields() CertificateFields { return certificateTable.Copy(c.f()) }
 
-// MarshalJSON returns the canonical form: one line, the key's type only if it is not the default.
+// MarshalJSON returns the canonical form: one line, the key's type only if it is not the default. The zero Certificate is
+// null.
 func (c Certificate) MarshalJSON() ([]byte, error) {
-	return json.Marshal(CertificateFields{
-		Name: c.name, Domains: c.domains, Email: c.email, KeyType: unlessDefault(c.keyType, "ecdsa"),
-	})
+	if c.IsZero() {
+		return []byte("null"), nil
+	}
+	return bytes.Clone(c.json), nil
 }
-
-// Name returns the certificate's name.
-func (c Certificate) Name() string { return c.name }
-
-// Address names the resource in plans: "certificate.NAME".
-func (c Certificate) Address() string { return "certificate." + c.name }
-
-// LineageName returns the name under which certbot keeps it: "fpai-NAME", so that no lineage of somebody else's is meant.
-func (c Certificate) LineageName() string { return FilePrefix + c.name }
-
-// Domains returns the names the certificate is for.
-func (c Certificate) Domains() []string { return slices.Clone(c.domains) }
-
-// Email returns the address that the CA gets, or "" for the one of the settings.
-func (c Certificate) Email() string { return c.email }
-
-// KeyType returns "ecdsa" or "rsa".
-func (c Certificate) KeyType() string { return c.keyType }
-
-// IsZero reports whether c is the zero Certificate, which is none.
-func (c Certificate) IsZero() bool { return c.name == "" }
 
 // Equal reports whether both certificates ask for the same.
-func (c Certificate) Equal(other Certificate) bool {
-	return c.name == other.name && c.email == other.email && c.keyType == other.keyType && slices.Equal(c.domains, other.domains)
-}
+func (c Certificate) Equal(other Certificate) bool { return bytes.Equal(c.json, other.json) }
+
+// IsZero reports whether c is the zero Certificate, which is none.
+func (c Certificate) IsZero() bool { return c.fields == nil }
+
+// Name returns the certificate's name.
+func (c Certificate) Name() string { return c.f().Name }
+
+// Address names the resource in plans: "certificate.NAME".
+func (c Certificate) Address() string { return "certificate." + c.Name() }
+
+// LineageName returns the name under which certbot keeps it: "fpai-NAME", so that no lineage of somebody else's is meant.
+func (c Certificate) LineageName() string { return FilePrefix + c.Name() }
+
+// Domains returns the names the certificate is for.
+func (c Certificate) Domains() []string { return slices.Clone(c.f().Domains) }
+
+// Email returns the address that the CA gets, or "" for the one of the settings.
+func (c Certificate) Email() string { return c.f().Email }
+
+// KeyType returns "ecdsa" or "rsa".
+func (c Certificate) KeyType() string { return c.f().KeyType }

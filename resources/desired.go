@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/go-version"
 
+	"github.com/fullpotential-ai/proxy-manager/resources/fields"
 	"github.com/fullpotential-ai/proxy-manager/resources/strictjson"
 )
 
@@ -20,6 +21,7 @@ type Desired struct {
 }
 
 type desiredJSON[R, C any] struct {
+	Schema          string `json:"$schema,omitempty"` // for editors; it says nothing about the host
 	RequiredVersion string `json:"required_version,omitempty"`
 	NginxVersion    string `json:"nginx_version,omitempty"`
 	Routes          []R    `json:"routes"`
@@ -53,7 +55,7 @@ func each[F, R any](field string, list []F, build func(F) (R, error)) ([]R, erro
 	for i, f := range list {
 		r, err := build(f)
 		if err != nil {
-			return nil, under(element(field, i), err)
+			return nil, fields.Under(element(field, i), err)
 		}
 		rs = append(rs, r)
 	}
@@ -108,13 +110,16 @@ func checkDomains(routes []Route) error {
 	return nil
 }
 
+// maxConstraint bounds a constraint on a version.
+const maxConstraint = 256
+
 // constraints reads a constraint on a version; nil admits every version.
 func constraints(field, s string) (version.Constraints, error) {
 	if s == "" {
 		return nil, nil
 	}
 	wrong := fieldError(field, s, `must be a constraint on a version, such as ">= 1.18, < 2"`)
-	if len(s) > 256 {
+	if len(s) > maxConstraint {
 		return nil, wrong
 	}
 	c, err := version.NewConstraint(s)
@@ -150,7 +155,9 @@ func admits(field, constraint, what string, v *version.Version) error {
 
 // MarshalJSON returns the form that [ParseDesired] reads.
 func (d Desired) MarshalJSON() ([]byte, error) {
-	j := desiredJSON[Route, Certificate](d)
+	j := desiredJSON[Route, Certificate]{
+		RequiredVersion: d.RequiredVersion, NginxVersion: d.NginxVersion, Routes: d.Routes, Certificates: d.Certificates,
+	}
 	if j.Routes == nil {
 		j.Routes = []Route{}
 	}

@@ -39,6 +39,17 @@ func TestDesiredStateIsReadAndWritten(t *testing.T) {
 	is.Equal(string(empty), `{"routes":[]}`)
 }
 
+func TestDesiredStateMayNameItsSchema(t *testing.T) {
+	is := is.New(t)
+	d, err := resources.ParseDesired([]byte(`{"$schema":"./proxies.schema.json","routes":[]}`))
+	is.NoErr(err)
+	b, err := json.Marshal(d)
+	is.NoErr(err)
+	is.Equal(string(b), `{"routes":[]}`) // it is of the file, not of what is wanted
+	_, err = resources.ParseDesired([]byte(`{"routes":[{"$schema":"x"}]}`))
+	is.Equal(fmt.Sprint(err), `routes[0]."$schema" is not a known field`) // only at the top
+}
+
 func TestErrorsNameThePlaceInTheDesiredState(t *testing.T) {
 	for name, c := range map[string]struct{ text, field, want string }{
 		"a domain": {`{"routes":[{"droplet_name":"a","domain":"a.example.com","upstream_port":1},{"droplet_name":"b","domain":"b","upstream_port":1}]}`,

@@ -16,7 +16,7 @@ func ExampleParseRoute() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(route.Address(), route.Domain(), route.UpstreamURL())
+	fmt.Println(route.Address(), route.Domain(), route.Upstreams())
 	// Output: route.shop shop.example.com http://localhost:8001
 }
 

@@ -214,6 +214,21 @@ func BenchmarkRender(b *testing.B) {
 	}
 }
 
+func BenchmarkRouteEqual(b *testing.B) {
+	f := good()
+	f.Aliases = []string{"www.example.com"}
+	r, err := resources.NewRoute(f)
+	must(b, err)
+	same, err := resources.NewRoute(f)
+	must(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if !r.Equal(same) {
+			b.Fatal("they differ")
+		}
+	}
+}
+
 func BenchmarkParseManaged(b *testing.B) {
 	r, err := resources.NewRoute(good())
 	must(b, err)

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 )
@@ -16,29 +17,41 @@ const (
 	maxName   = 63
 )
 
-// parseName checks the name of a droplet or certificate, and lowers it.
-func parseName(field, s string) (string, error) {
+var (
+	errName     = errors.New("must be a letter or digit followed by letters, digits, '_' and '-', at most 63 characters in all")
+	errASCII    = errors.New("must be a DNS name in ASCII (an international name in its xn-- form)")
+	errWildcard = errors.New("must be a DNS name, no wildcard")
+	errAddress  = errors.New("must be a DNS name, no IP address")
+	errDomain   = errors.New("must be a DNS name of letters, digits, '-' and '.', at most 253 characters, 63 between two dots")
+	errOneLabel = errors.New("must have at least two labels, as in example.com")
+	errHost     = errors.New("must be a DNS name, an IPv4 address or an IPv6 address (without brackets)")
+	errZone     = errors.New("must be an address without a zone")
+	errOneHost  = errors.New("must be the address of one host")
+)
+
+// checkName takes the name of a droplet or certificate, and lowers it.
+func checkName(s string) (string, error) {
 	name, ok := lowerASCII(s)
 	if ok && name != "" && len(name) <= maxName && isAlphanumeric(name[0]) && consistsOf(name, isNameByte) {
 		return name, nil
 	}
-	return "", fieldError(field, s, "must be a letter or digit followed by letters, digits, '_' and '-', at most 63 characters in all")
+	return "", errName
 }
 
-// parseDomain checks a domain that a route serves, and lowers it.
-func parseDomain(field, s string) (string, error) {
+// checkDomain takes a domain that a route serves, and lowers it.
+func checkDomain(s string) (string, error) {
 	name, ok := lowerASCII(s)
 	switch {
 	case !ok:
-		return "", fieldError(field, s, "must be a DNS name in ASCII (an international name in its xn-- form)")
+		return "", errASCII
 	case strings.Contains(name, "*"):
-		return "", fieldError(field, s, "must be a DNS name, no wildcard")
+		return "", errWildcard
 	case isAddress(name):
-		return "", fieldError(field, s, "must be a DNS name, no IP address")
+		return "", errAddress
 	case !isHostName(name):
-		return "", fieldError(field, s, "must be a DNS name of letters, digits, '-' and '.', at most 253 characters, 63 between two dots")
+		return "", errDomain
 	case !strings.Contains(name, "."):
-		return "", fieldError(field, s, "must have at least two labels, as in example.com")
+		return "", errOneLabel
 	}
 	return name, nil
 }
@@ -46,46 +59,32 @@ func parseDomain(field, s string) (string, error) {
 // maxDomains is how many names a route or a certificate may have: as many as Let's Encrypt takes for one certificate.
 const maxDomains = 100
 
-// parseDomains checks the domains of one resource, which must differ.
-func parseDomains(field func(int) string, names []string) ([]string, error) {
-	domains := make([]string, 0, len(names))
-	seen := make(map[string]bool, len(names))
-	for i, s := range names {
-		d, err := parseDomain(field(i), s)
-		if err != nil {
-			return nil, err
-		}
-		if seen[d] {
-			return nil, fieldError(field(i), d, "must not be listed twice")
-		}
-		seen[d] = true
-		domains = append(domains, d)
-	}
-	return domains, nil
-}
-
-// parseHost checks the host of an upstream: a name, or an address in its canonical form.
-func parseHost(field, s string) (string, netip.Addr, error) {
-	if addr, err := netip.ParseAddr(s); err == nil {
-		return parseAddr(field, s, addr)
+// checkHost takes the host of an upstream: a name, or an address in its canonical form.
+func checkHost(s string) (string, error) {
+	if isAddress(s) {
+		return checkAddr(s)
 	}
 	name, ok := lowerASCII(s)
-	if !ok || !isHostName(name) || isAddress(name) {
-		return "", netip.Addr{}, fieldError(field, s, "must be a DNS name, an IPv4 address or an IPv6 address (without brackets)")
+	if !ok || !isHostName(name) || isAddress(name) { // isAddress: 0X7F becomes one by being lowered
+		return "", errHost
 	}
-	return name, netip.Addr{}, nil
+	return name, nil
 }
 
-func parseAddr(field, s string, addr netip.Addr) (string, netip.Addr, error) {
+func checkAddr(s string) (string, error) {
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return "", errHost
+	}
 	// ::ffff:169.254.169.254 reaches 169.254.169.254: whoever judges addresses has to see the one that is meant.
 	addr = addr.Unmap()
 	switch {
 	case addr.Zone() != "":
-		return "", netip.Addr{}, fieldError(field, s, "must be an address without a zone")
+		return "", errZone
 	case addr.IsUnspecified(), addr.IsMulticast(), addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return "", netip.Addr{}, fieldError(field, s, "must be the address of one host")
+		return "", errOneHost
 	}
-	return addr.String(), addr, nil
+	return addr.String(), nil
 }
 
 // isHostName reports whether s, which is lower case, is a DNS name of letters, digits and hyphens (RFC 1123).
@@ -139,4 +138,4 @@ func isNameByte(c byte) bool     { return isLabelByte(c) || c == '_' }
 func isHexByte(c byte) bool      { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
 
 // ParseName checks the name of a droplet, and lowers it. The error is a *[FieldError] or nil.
-func ParseName(s string) (string, error) { return parseName("droplet_name", s) }
+func ParseName(s string) (string, error) { return routeTable.Check("droplet_name", s) }

@@ -9,26 +9,21 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
 )
 
-// byName reports whether DNS has to be asked for the upstream. nginx would ask the system once, at its start, and not
-// start at all if the answer is no: one upstream's name would take down every site. So such names go through a variable,
-// which nginx resolves while it serves. What has an address keeps its connections open in an upstream block.
-func (v *vhost) byName() bool { return !v.route.addr.IsValid() && v.route.host != defaultHost }
-
 // group names the route's upstream block. Names of upstreams are global in nginx and may hold every character that names
 // of droplets may, so the two correspond one to one.
 //
 // Four digits of a checksum come first because nginx compares each upstream's name with all others, from the left: names
 // that differ at once make the test of 5,000 routes take a third less time than names that begin alike.
 func (v *vhost) group() string {
-	return fmt.Sprintf("%04x_fpai_%s", crc32.ChecksumIEEE([]byte(v.route.name))>>16, v.route.name)
+	return fmt.Sprintf("%04x_fpai_%s", crc32.ChecksumIEEE([]byte(v.route.Name()))>>16, v.route.Name())
 }
 
 func (v *vhost) upstream() {
 	v.Block("upstream", []string{v.group()}, func() {
-		if v.route.host == defaultHost {
+		if v.to.Host == localhost {
 			v.localServers()
 		} else {
-			v.Directive("server", v.route.hostPort())
+			v.Directive("server", v.to.HostPort())
 		}
 		// 32 idle connections a worker, as nginx does by itself from 1.29.7. Without any, a request costs three times as much.
 		v.Directive("keepalive", "32")
@@ -39,7 +34,7 @@ func (v *vhost) upstream() {
 // backup, asked when the first refuses. max_fails=0, or nginx would leave out an address for ten seconds after an
 // application's restart, and answer 502 for both.
 func (v *vhost) localServers() {
-	port := uint16(v.route.port)
+	port := uint16(v.to.Port)
 	v.Directive("server", netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port).String(), "max_fails=0")
 	if v.host.IPv6 {
 		v.Directive("server", netip.AddrPortFrom(netip.IPv6Loopback(), port).String(), "max_fails=0", "backup")
@@ -54,23 +49,23 @@ func (v *vhost) proxy() {
 		v.Directive("proxy_http_version", "1.1")
 		v.headers()
 		v.buffers()
-		v.Directive("proxy_connect_timeout", v.route.connectTimeout)
-		v.Directive("proxy_read_timeout", v.route.readTimeout)
-		v.Directive("proxy_send_timeout", v.route.sendTimeout)
+		v.fields(true)
 	})
 }
 
+// pass says where requests go. nginx would ask the system for an upstream's name once, at its start, and not start at all
+// if the answer is no: one name would take down every site. So names go through a variable, which nginx resolves while it
+// serves. What has an address keeps its connections open in an upstream block.
 func (v *vhost) pass() {
-	r := v.route
-	if v.byName() {
+	if v.to.ByName() {
 		v.resolve()
 		v.Expand("proxy_pass", "$fpai_upstream")
 	} else {
-		v.Directive("proxy_pass", r.scheme+"://"+v.group())
+		v.Directive("proxy_pass", v.to.Scheme+"://"+v.group())
 		// Not the default "error timeout": the request of a slow answer must not be sent to the other address again.
 		v.Directive("proxy_next_upstream", "error")
 	}
-	if r.scheme == "https" {
+	if v.to.Scheme == "https" {
 		v.upstreamTLS()
 	}
 }
@@ -88,7 +83,7 @@ func (v *vhost) resolve() {
 	}
 	v.Directive("resolver", append(servers, "valid=30s", ipv6)...)
 	v.Directive("resolver_timeout", "5s")
-	v.Expand("set", "$fpai_upstream", nginxconf.Join(v.route.UpstreamURL(), ""))
+	v.Expand("set", "$fpai_upstream", nginxconf.Join(v.to.URL(), ""))
 }
 
 // upstreamTLS speaks TLS to the upstream, by its own name. An upstream with a DNS name is verified where the host has a
@@ -96,12 +91,12 @@ func (v *vhost) resolve() {
 // have. Sessions are reused, as is nginx's default.
 func (v *vhost) upstreamTLS() {
 	v.Directive("proxy_ssl_protocols", "TLSv1.2", "TLSv1.3")
-	v.Directive("proxy_ssl_name", v.route.host)
-	if v.route.addr.IsValid() {
+	v.Directive("proxy_ssl_name", v.to.Host)
+	if v.to.Addr().IsValid() {
 		return
 	}
 	v.Directive("proxy_ssl_server_name", "on")
-	if v.byName() && v.host.UpstreamCAFile != "" {
+	if v.to.ByName() && v.host.UpstreamCAFile != "" {
 		v.Directive("proxy_ssl_trusted_certificate", v.host.UpstreamCAFile)
 		v.Directive("proxy_ssl_verify", "on")
 		v.Directive("proxy_ssl_verify_depth", "3")
@@ -154,7 +149,7 @@ func (v *vhost) headers() {
 	}
 	// An upstream may not steer nginx itself. X-Accel-Buffering stays: server-sent events need it.
 	v.Directive("proxy_ignore_headers", "X-Accel-Redirect", "X-Accel-Expires", "X-Accel-Limit-Rate", "X-Accel-Charset")
-	if v.route.hsts && v.cert != nil {
+	if v.route.HSTS() && v.cert != nil {
 		v.Directive("proxy_hide_header", "Strict-Transport-Security") // or the browser would see two
 	}
 	v.Directive("proxy_redirect", "off") // the upstream knows its public name by Host

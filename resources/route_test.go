@@ -26,12 +26,12 @@ func TestRouteHasDefaults(t *testing.T) {
 	is.Equal(r.FileName(), "fpai-alpha.conf")
 	is.Equal(r.CertificateName(), "fpai-alpha")
 	is.Equal(r.Domains(), []string{"alpha.example.com"})
-	is.Equal(r.UpstreamURL(), "http://localhost:8001")
+	is.Equal(r.Upstreams().String(), "http://localhost:8001")
 	is.True(r.RequireHealthy())
 	is.True(r.EnableSSL())
 	is.True(r.Enabled())
 	is.True(!r.HSTS())
-	is.Equal(r.HealthCheckPath(), "")
+	is.Equal(r.HealthURLs("/health"), []string{"http://localhost:8001/health"})
 	f := r.Fields()
 	is.Equal(f.MaxBodySize, "100m")
 	is.Equal(f.ReadTimeout, "60s")
@@ -49,7 +49,7 @@ func TestRouteIsNormalised(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(r.Name(), "alpha_2-x")
 	is.Equal(r.Domains(), []string{"alpha.example.com", "www.example.com"})
-	is.Equal(r.UpstreamURL(), "https://[2001:db8::1]:443")
+	is.Equal(r.Upstreams().String(), "https://[2001:db8::1]:443")
 	is.Equal(r.Fields().MaxBodySize, "10m")
 	is.Equal(r.Fields().ReadTimeout, "300s")
 	again, err := resources.NewRoute(r.Fields())
@@ -63,8 +63,8 @@ func TestAddressMappedIntoIPv6IsSeenForWhatItReaches(t *testing.T) {
 	f.UpstreamHost = "::ffff:169.254.169.254"
 	r, err := resources.NewRoute(f)
 	is.NoErr(err)
-	is.Equal(r.UpstreamHost(), "169.254.169.254")
-	is.True(r.UpstreamAddr().Is4())
+	is.Equal(r.Upstreams()[0].Host, "169.254.169.254")
+	is.True(r.Upstreams()[0].Addr().Is4())
 }
 
 func TestValuesThatAreAccepted(t *testing.T) {
@@ -129,24 +129,19 @@ var hostile = map[string]string{
 }
 
 func TestHostileValuesAreRefusedInEveryField(t *testing.T) {
-	fields := map[string]func(*resources.RouteFields, string){
-		"droplet_name":    func(f *resources.RouteFields, v string) { f.DropletName = v },
-		"domain":          func(f *resources.RouteFields, v string) { f.Domain = v },
-		"aliases[1]":      func(f *resources.RouteFields, v string) { f.Aliases = []string{"b.example.com", v} },
-		"upstream_host":   func(f *resources.RouteFields, v string) { f.UpstreamHost = v },
-		"upstream_scheme": func(f *resources.RouteFields, v string) { f.UpstreamScheme = v },
-		"max_body_size":   func(f *resources.RouteFields, v string) { f.MaxBodySize = v },
-		"read_timeout":    func(f *resources.RouteFields, v string) { f.ReadTimeout = v },
-		"send_timeout":    func(f *resources.RouteFields, v string) { f.SendTimeout = v },
-		"connect_timeout": func(f *resources.RouteFields, v string) { f.ConnectTimeout = v },
-		// The health check's path does not become configuration; it must not begin with anything but a slash.
-		"health_check_path": func(f *resources.RouteFields, v string) { f.HealthCheckPath = v },
-	}
-	for field, set := range fields {
+	for _, field := range resources.RouteTable().Fields() {
+		set := func(f *resources.RouteFields, v string) { must(t, resources.RouteTable().Set(f, field.Name, v)) }
+		place := field.Name
+		switch field.Kind() {
+		case "array":
+			place += "[1]"
+			set = func(f *resources.RouteFields, v string) { f.Aliases = []string{"b.example.com", v} }
+		case "string":
+		default:
+			continue // holds no text
+		}
 		for name, value := range hostile {
-			t.Run(field+" with "+name, func(t *testing.T) {
-				wantRefused(t, field, value, set)
-			})
+			t.Run(place+" with "+name, func(t *testing.T) { wantRefused(t, place, value, set) })
 		}
 	}
 }
@@ -184,6 +179,7 @@ func TestNamesThatAreNone(t *testing.T) {
 		{"upstream_host", "an address as one number", "2130706433", host},
 		{"upstream_host", "an address in octal", "0177.0.0.1", host},
 		{"upstream_host", "an address in hexadecimal", "0x7f000001", host},
+		{"upstream_host", "an address in hexadecimal and upper case", "0X7F000001", host},
 		{"upstream_host", "a trailing dot", "app.internal.", host},
 		{"upstream_host", "a socket", "unix:/run/docker.sock", host},
 		{"droplet_name", "nothing", "", name},

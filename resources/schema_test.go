@@ -21,6 +21,7 @@ type jsonSchema struct {
 	Defs                 map[string]*jsonSchema `json:"$defs"`
 	Title, Description   string
 	Default              any
+	Examples             []any
 	Type                 any
 	Enum                 []any
 	Pattern              string

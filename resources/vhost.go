@@ -2,8 +2,8 @@ package resources
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
 )
@@ -20,7 +20,7 @@ func (r Route) Render(s Settings, cert *CertificateFiles) ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	if !r.enableSSL {
+	if !r.EnableSSL() {
 		cert = nil
 	}
 	if cert != nil {
@@ -28,31 +28,28 @@ func (r Route) Render(s Settings, cert *CertificateFiles) ([]byte, error) {
 			return nil, err
 		}
 	}
-	v := vhost{route: r, host: s, cert: cert}
+	v := vhost{route: r, to: r.upstream(), host: s, cert: cert}
 	v.Grow(4 << 10) // most texts have this size
 	if err := v.write(); err != nil {
 		return nil, err
 	}
-	spec, err := r.MarshalJSON()
-	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", r.Address(), err)
-	}
-	return seal(RouteKind, spec, cert, &v.Writer)
+	return seal(RouteKind, r.json, cert, &v.Writer)
 }
 
 // A vhost writes the configuration of one route.
 type vhost struct {
 	nginxconf.Writer
 	route Route
+	to    Upstream
 	host  Settings
 	cert  *CertificateFiles
 }
 
 func (v *vhost) write() error {
-	if v.byName() && len(v.host.Resolvers) == 0 {
-		return fieldError("upstream_host", v.route.host, "must be an address or localhost: the host has no DNS server that nginx could ask")
+	if v.to.ByName() && len(v.host.Resolvers) == 0 {
+		return fieldError("upstream_host", v.to.Host, "must be an address or localhost: the host has no DNS server that nginx could ask")
 	}
-	if !v.byName() {
+	if !v.to.ByName() {
 		v.upstream()
 		v.Blank()
 	}
@@ -89,7 +86,7 @@ func (v *vhost) tlsServer() {
 	v.host.writeTLS(&v.Writer)
 	v.Directive("ssl_certificate", v.cert.Fullchain)
 	v.Directive("ssl_certificate_key", v.cert.PrivateKey)
-	if v.route.hsts {
+	if v.route.HSTS() {
 		// Without includeSubDomains: the route owns this name, not those below it. No location may have an add_header of
 		// its own, or this one would not be inherited.
 		v.Directive("add_header", "Strict-Transport-Security", "max-age=63072000", "always")
@@ -108,10 +105,10 @@ func (v *vhost) httpsURL() nginxconf.Expr {
 		port = ":" + strconv.Itoa(v.host.HTTPSPort)
 	}
 	rest := nginxconf.Join(port, "$request_uri")
-	if len(v.route.aliases) > 0 {
+	if len(v.route.f().Aliases) > 0 {
 		return "https://$host" + rest
 	}
-	return nginxconf.Join("https://"+v.route.domain, rest)
+	return nginxconf.Join("https://"+v.route.Domain(), rest)
 }
 
 func (v *vhost) listen(port int, params ...string) {
@@ -149,7 +146,7 @@ func (v *vhost) names() {
 
 // limits bounds what a slow or greedy client can hold on to.
 func (v *vhost) limits() {
-	v.Directive("client_max_body_size", v.route.maxBody)
+	v.fields(false)
 	v.Directive("client_header_timeout", "15s")
 	v.Directive("client_body_timeout", "30s")
 	v.Directive("send_timeout", "30s")
@@ -157,6 +154,15 @@ func (v *vhost) limits() {
 	v.spareConnections()
 	v.Directive("large_client_header_buffers", "4", "16k")
 	v.Directive("reset_timedout_connection", "on")
+}
+
+// fields writes the directives that fields stand for: those of package proxy in its location, the others in the server.
+func (v *vhost) fields(proxy bool) {
+	for directive, argument := range routeTable.Directives(v.route.fields) {
+		if strings.HasPrefix(directive, "proxy_") == proxy {
+			v.Directive(directive, argument)
+		}
+	}
 }
 
 // spareConnections makes reloads lose no request. At a reload nginx closes the connections that are waiting for their next

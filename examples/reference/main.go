@@ -1,5 +1,5 @@
 // Command reference writes the reference in README.md, between the markers, from what the program itself says: its help,
-// its list of endpoints, its codes.
+// the tables of its resources' fields, its list of endpoints, its codes.
 //
 //	go run ./examples/reference
 package main
@@ -37,6 +37,7 @@ var sections = []struct {
 }{
 	{"commands", commands},
 	{"settings", settings},
+	{"fields", resourceFields},
 	{"http", endpoints},
 	{"codes", codes},
 }
