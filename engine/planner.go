@@ -55,9 +55,10 @@ type planner struct {
 	changes  []plan.Change
 	warnings []string
 
-	wanted map[string]Resource // by address
-	doomed map[string]bool     // addresses of sites to delete
-	depths map[string]int      // of resources that others need, see [planner.depth]
+	wanted  map[string]Resource  // by address
+	doomed  map[string]bool      // addresses of sites to delete
+	drifted map[string]DriftKind // how sites were changed behind the program's back
+	depths  map[string]int       // of resources that others need, see [planner.depth]
 
 	planned map[string]*plan.State // what the paths hold that the plan's own steps write
 	own     []plan.Step            // steps of resources that are no sites
@@ -73,7 +74,7 @@ type planner struct {
 func newPlanner(e *Engine, req Request, s *survey) *planner {
 	return &planner{
 		e: e, req: req, s: s, certs: newCertificates(),
-		planned: map[string]*plan.State{}, sites: map[int]*sitesSteps{}, depths: map[string]int{},
+		planned: map[string]*plan.State{}, sites: map[int]*sitesSteps{}, depths: map[string]int{}, drifted: map[string]DriftKind{},
 	}
 }
 

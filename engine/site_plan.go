@@ -76,6 +76,7 @@ func (pl *planner) planSite(d *draft) error {
 		}
 	}
 	pl.changes = append(pl.changes, change.Change)
+	pl.drifted[t.address] = change.drift
 	if change.asked {
 		pl.checks = append(pl.checks, d.checks...)
 	}
@@ -152,6 +153,7 @@ func (pl *planner) siteSteps() []plan.Step {
 type siteDiff struct {
 	plan.Change
 	asked bool
+	drift DriftKind // empty: nobody has changed it behind the program's back
 }
 
 func siteChange(d *draft, file *plan.State) siteDiff {
@@ -162,16 +164,17 @@ func siteChange(d *draft, file *plan.State) siteDiff {
 	case !t.ours:
 		c.Action, c.Reason, c.asked = plan.Create, "not there yet", true
 	case !t.file.Exists:
-		c.Reason, c.Drifted = "its file was removed", true
+		c.Reason, c.drift = "its file was removed", Missing
 	case t.damaged != nil:
-		c.Reason, c.Drifted = "its header was damaged", true
+		c.Reason, c.drift = "its header was damaged", Edited
 	case t.managed.Drifted:
-		c.Reason, c.Drifted, c.asked = "its file was edited by hand", true, len(changedFields(t.resource, d.resource)) > 0
+		c.Reason, c.drift, c.asked = "its file was edited by hand", Edited, len(changedFields(t.resource, d.resource)) > 0
 	case fileFits && linkFits:
 		c.Action, c.Reason = plan.Unchanged, "as it should be"
 	default:
 		c.explain(d, fileFits, file)
 	}
+	c.Drifted = c.drift != ""
 	return c
 }
 
@@ -183,9 +186,9 @@ func (c *siteDiff) explain(d *draft, fileFits bool, file *plan.State) {
 	case len(changed) > 0:
 		c.Reason, c.asked = strings.Join(changed, ", "), true
 	case fileFits:
-		c.Reason, c.Drifted = "its link was "+map[bool]string{true: "removed", false: "added"}[d.resource.Enabled()], true
+		c.Reason, c.drift = "its link was "+map[bool]string{true: "removed", false: "added"}[d.resource.Enabled()], Unlinked
 	case t.file.Mode.Perm() != file.Mode.Perm():
-		c.Reason, c.Drifted = fmt.Sprintf("its file has mode %04o", t.file.Mode.Perm()), true
+		c.Reason, c.drift = fmt.Sprintf("its file has mode %04o", t.file.Mode.Perm()), Edited
 	case t.managed.Certificate == nil && d.cert != nil:
 		c.Reason = "its certificate is there now"
 	case t.managed.Certificate != nil && d.cert == nil:

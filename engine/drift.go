@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/plan"
+)
+
+// A DriftKind says how a resource differs from what was written.
+type DriftKind string
+
+const (
+	Edited   DriftKind = "edited"   // the file, its rights or its header
+	Missing  DriftKind = "missing"  // the file is gone
+	Unlinked DriftKind = "unlinked" // the link was removed, or added
+)
+
+// A Drift is a resource that was changed behind the program's back.
+type Drift struct {
+	Address string    `json:"address"`
+	File    string    `json:"file"`
+	Kind    DriftKind `json:"kind"`
+	// Diff leads back to what was written; empty where only the desired state knows what that was.
+	Diff    string `json:"diff"`
+	Message string `json:"message"`
+}
+
+// Drift holds every managed site against its own description, in the header of its file, and returns those that differ, by
+// address. It changes nothing.
+func (e *Engine) Drift(ctx context.Context) ([]Drift, error) {
+	s, err := e.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := []Drift{}
+	req := Request{Operation: "drift", KeepUnlisted: true}
+	for _, address := range slices.Sorted(maps.Keys(s.sites)) {
+		switch t := s.sites[address]; {
+		case !t.ours || e.isImplied(address):
+		case t.resource == nil:
+			list = append(list, unreadable(t))
+		default:
+			req.Resources = append(req.Resources, t.resource)
+		}
+	}
+	pl := newPlanner(e, req, s)
+	if err := pl.run(ctx); err != nil {
+		return nil, err
+	}
+	p, err := pl.assemble()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range p.Changes {
+		if c.Drifted {
+			list = append(list, Drift{c.Address, pl.place(c.Address).path, pl.drifted[c.Address], diffOf(p, c.Address), c.Reason})
+		}
+	}
+	slices.SortFunc(list, func(a, b Drift) int { return strings.Compare(a.Address, b.Address) })
+	return list, nil
+}
+
+// unreadable is the drift of a site that no longer says what it was made from.
+func unreadable(t *site) Drift {
+	d := Drift{Address: t.address, File: t.path, Kind: Edited, Message: "its file no longer says what it was made from: apply or put it anew"}
+	if !t.file.Exists {
+		d.Kind, d.Message = Missing, "its file was removed: apply or put it anew"
+	}
+	return d
+}
+
+func diffOf(p *plan.Plan, address string) string {
+	var b strings.Builder
+	for _, s := range p.Steps {
+		if s.Address == address {
+			b.WriteString(s.Diff)
+		}
+	}
+	return b.String()
+}
