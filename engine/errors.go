@@ -22,6 +22,7 @@ const (
 	UpstreamUnhealthy     Code = "UPSTREAM_UNHEALTHY"
 	Locked                Code = "LOCKED"
 	SSLRateLimited        Code = "SSL_RATE_LIMITED"
+	ConfigReadFailed      Code = "CONFIG_READ_FAILED"
 	ConfigWriteFailed     Code = "CONFIG_WRITE_FAILED"
 	ConfigDeleteFailed    Code = "CONFIG_DELETE_FAILED"
 	NginxTestFailed       Code = "NGINX_TEST_FAILED"
