@@ -275,7 +275,7 @@ func (e *Engine) separate(ctx context.Context, batch []*change, err error) []*ch
 // oneRoutesFault reports whether a failure can be the doing of one route among several.
 func oneRoutesFault(c Code) bool {
 	switch c {
-	case NginxTestFailed, ConfigWriteFailed, ConfigDeleteFailed, StalePlan, DomainConflict, UnmanagedFile, InvalidInput, UpstreamUnhealthy:
+	case NginxTestFailed, ConfigReadFailed, ConfigWriteFailed, ConfigDeleteFailed, StalePlan, DomainConflict, UnmanagedFile, InvalidInput, UpstreamUnhealthy:
 		return true
 	}
 	return false

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/certificate"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
@@ -29,24 +29,24 @@ func (pl *planner) planUnused() error {
 		return err
 	}
 	for _, l := range candidates {
-		name := certificateName(l.name)
+		name := certificateName(l.Name)
 		address := certificateAddress(name)
-		if !l.managed || pl.isNeeded(l) || !(pl.targeted(address) || pl.targeted(routeAddress(name))) {
+		if !l.Managed || pl.isNeeded(l) || !(pl.targeted(address) || pl.targeted(routeAddress(name))) {
 			continue
 		}
-		step := certificateStep(plan.DeleteCertificate, address, certificateSpec{Lineage: l.name})
-		step.Description, step.Undo = "delete the certificate "+l.name+", which nothing uses any more", "none: it is deleted once everything else is done and final"
+		step := certificateStep(plan.DeleteCertificate, address, certificateSpec{Lineage: l.Name})
+		step.Description, step.Undo = "delete the certificate "+l.Name+", which nothing uses any more", "none: it is deleted once everything else is done and final"
 		pl.final = append(pl.final, step)
 		pl.changes = append(pl.changes, plan.Change{Address: address, Action: plan.Delete, Reason: "nothing uses it any more"})
 	}
 	return nil
 }
 
-func (pl *planner) unusedCandidates() ([]*lineage, error) {
+func (pl *planner) unusedCandidates() ([]*certificate.Lineage, error) {
 	if !pl.req.KeepUnlisted {
 		return pl.lineages(resources.FilePrefix)
 	}
-	var list []*lineage
+	var list []*certificate.Lineage
 	for _, address := range slices.Sorted(maps.Keys(pl.doomed)) {
 		if kindName(address) != resources.RouteKind {
 			continue
@@ -62,19 +62,19 @@ func (pl *planner) unusedCandidates() ([]*lineage, error) {
 
 // isNeeded reports whether a route uses the certificate afterwards or implies it, the request lists it, or another site of
 // the host uses it.
-func (pl *planner) isNeeded(l *lineage) bool {
-	if pl.certs.used[l.name] || pl.s.foreignUse(l.name) != "" {
+func (pl *planner) isNeeded(l *certificate.Lineage) bool {
+	if pl.certs.used[l.Name] || pl.s.foreignUse(l.Name) != "" {
 		return true
 	}
-	if r, ok := pl.routeAfterwards(certificateName(l.name)); ok && r.EnableSSL() {
+	if r, ok := pl.routeAfterwards(certificateName(l.Name)); ok && r.EnableSSL() {
 		return true
 	}
 	for _, t := range pl.s.sites {
-		if pl.isLeft(t) && t.managed.Certificate != nil && *t.managed.Certificate == l.files {
+		if pl.isLeft(t) && t.managed.Certificate != nil && *t.managed.Certificate == l.Files {
 			return true
 		}
 	}
-	return slices.ContainsFunc(pl.req.Certificates, func(c resources.Certificate) bool { return c.LineageName() == l.name })
+	return slices.ContainsFunc(pl.req.Certificates, func(c resources.Certificate) bool { return c.LineageName() == l.Name })
 }
 
 // deleteCertificates does the steps delete_certificate. It comes after the apply is done and final, since nothing could
@@ -89,10 +89,11 @@ func (e *Engine) deleteCertificates(ctx context.Context, tx *transaction, steps 
 	return errors.Join(errs...)
 }
 
+// deleteCertificate does the step delete_certificate.
 func (e *Engine) deleteCertificate(ctx context.Context, step plan.Step) error {
-	var spec certificateSpec
-	if err := json.Unmarshal(step.Spec, &spec); err != nil {
-		return failf(Internal, err, "read the step's spec")
+	spec, err := readCertificateSpec(step)
+	if err != nil {
+		return err
 	}
 	// Somebody may have begun to use it since the plan was made.
 	s, err := e.survey(ctx)
@@ -102,22 +103,10 @@ func (e *Engine) deleteCertificate(ctx context.Context, step plan.Step) error {
 	if file := cmp.Or(s.managedUse(spec.Lineage), s.foreignUse(spec.Lineage)); file != "" {
 		return failf(ConfigDeleteFailed, nil, "certificate %s is kept, since %s uses it", spec.Lineage, file)
 	}
-	failure := e.checkCertbot(ctx)
-	if failure == nil {
-		failure = e.certbot(ctx, "delete", "--cert-name="+spec.Lineage)
-	}
-	err = e.remember(func(is *issuance) {
-		is.Last = &LastOperation{Operation: step.Kind, Certificate: spec.Lineage, At: e.opts.Clock().UTC()}
-		if failure != nil {
-			is.Last.Reason = failure.Reason
-		}
-		delete(is.Attempts, spec.Lineage)
-	})
-	if err != nil {
-		e.log.WarnContext(ctx, "what became of a certificate could not be remembered", "certificate", spec.Lineage, "error", err)
-	}
+	failure := e.issuer.Delete(ctx, spec.Lineage)
+	e.warnForgotten(ctx, spec.Lineage, e.memory.Deleted(step.Kind, spec.Lineage, e.opts.Clock(), failure))
 	if failure != nil {
-		return failf(ConfigDeleteFailed, failure, "certificate %s is not used any more, but could not be deleted", spec.Lineage).with("reason", failure.Reason)
+		return notDeleted(spec.Lineage, failure)
 	}
 	return nil
 }
@@ -167,7 +156,7 @@ func (s *survey) foreignUse(lineage string) string {
 // managedUse returns the file of a managed site that uses a lineage, or "".
 func (s *survey) managedUse(lineage string) string {
 	for _, t := range s.sites {
-		if c := t.managed.Certificate; t.ours && c != nil && filepath.Base(filepath.Dir(c.Fullchain)) == lineage {
+		if c := t.managed.Certificate; t.ours && c != nil && lineageAt(c.Fullchain) == lineage {
 			return t.path
 		}
 	}

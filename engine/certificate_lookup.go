@@ -5,11 +5,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/certificate"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // lineage looks a certificate up, once for each plan.
-func (pl *planner) lineage(name string) (*lineage, error) {
+func (pl *planner) lineage(name string) (*certificate.Lineage, error) {
 	if l, ok := pl.certs.known[name]; ok {
 		return l, nil
 	}
@@ -21,7 +22,7 @@ func (pl *planner) lineage(name string) (*lineage, error) {
 }
 
 // lineages looks up all certificates under names with a prefix.
-func (pl *planner) lineages(prefix string) ([]*lineage, error) {
+func (pl *planner) lineages(prefix string) ([]*certificate.Lineage, error) {
 	names, err := pl.e.lineageNames(pl.s.obs, prefix)
 	if err != nil {
 		return nil, err
@@ -29,7 +30,7 @@ func (pl *planner) lineages(prefix string) ([]*lineage, error) {
 	if err := pl.look(names); err != nil {
 		return nil, err
 	}
-	list := make([]*lineage, len(names))
+	list := make([]*certificate.Lineage, len(names))
 	for i, name := range names {
 		list[i] = pl.certs.known[name]
 	}
@@ -44,7 +45,7 @@ func (pl *planner) look(names []string) error {
 		return err
 	}
 	for _, l := range list {
-		pl.certs.known[l.name] = l
+		pl.certs.known[l.Name] = l
 	}
 	return nil
 }
@@ -62,19 +63,19 @@ func lookAtCertificates(pl *planner) error {
 
 // fittingLineage finds a certificate other than the own one that is good for all domains: the one that is valid longest,
 // of equals the first by name.
-func (pl *planner) fittingLineage(domains []string, own *lineage) (*lineage, error) {
+func (pl *planner) fittingLineage(domains []string, own *certificate.Lineage) (*certificate.Lineage, error) {
 	if pl.certs.byDomain == nil {
 		if err := pl.indexLineages(); err != nil {
 			return nil, err
 		}
 	}
 	_, parent, _ := strings.Cut(domains[0], ".")
-	var best *lineage
+	var best *certificate.Lineage
 	for _, l := range slices.Concat(pl.certs.byDomain[domains[0]], pl.certs.byDomain["*."+parent]) {
-		if l.name == own.name || !l.valid(pl.e.opts.Clock()) || !l.covers(domains) {
+		if l.Name == own.Name || !l.Valid(pl.e.opts.Clock()) || !l.Covers(domains) {
 			continue
 		}
-		if best == nil || cmp.Or(best.leaf.NotAfter.Compare(l.leaf.NotAfter), cmp.Compare(l.name, best.name)) < 0 {
+		if best == nil || cmp.Or(best.Leaf.NotAfter.Compare(l.Leaf.NotAfter), cmp.Compare(l.Name, best.Name)) < 0 {
 			best = l
 		}
 	}
@@ -86,12 +87,12 @@ func (pl *planner) indexLineages() error {
 	if err != nil {
 		return err
 	}
-	pl.certs.byDomain = map[string][]*lineage{}
+	pl.certs.byDomain = map[string][]*certificate.Lineage{}
 	for _, l := range all {
-		if l.leaf == nil {
+		if l.Leaf == nil {
 			continue
 		}
-		for _, name := range l.leaf.DNSNames {
+		for _, name := range l.Leaf.DNSNames {
 			pl.certs.byDomain[name] = append(pl.certs.byDomain[name], l)
 		}
 	}
@@ -108,5 +109,5 @@ func (pl *planner) isCertificate(address string) bool {
 		return true
 	}
 	l, err := pl.lineage(resources.FilePrefix + name)
-	return err == nil && l.managed
+	return err == nil && l.Managed
 }

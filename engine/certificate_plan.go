@@ -5,27 +5,27 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/certificate"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // certificates is what a planner knows of the host's certificates and what is to become of them.
 type certificates struct {
-	known    map[string]*lineage   // those that were looked at, by name
-	byDomain map[string][]*lineage // all of them, by name that they are for; nil until needed
-	answered map[string]bool       // names that an enabled route will answer challenges for; nil until needed
-	used     map[string]bool       // lineages that routes will use
-	shows    []handshake           // what nginx must present once the first phase has taken effect
-	retries  map[string]bool       // routes whose certificate is tried for again by itself
+	known    map[string]*certificate.Lineage   // those that were looked at, by name
+	byDomain map[string][]*certificate.Lineage // all of them, by name that they are for; nil until needed
+	answered map[string]bool                   // names that an enabled route will answer challenges for; nil until needed
+	used     map[string]bool                   // lineages that routes will use
+	shows    []handshake                       // what nginx must present once the first phase has taken effect
+	retries  map[string]bool                   // routes whose certificate is tried for again by itself
 }
 
 func newCertificates() certificates {
-	return certificates{known: map[string]*lineage{}, used: map[string]bool{}, retries: map[string]bool{}}
+	return certificates{known: map[string]*certificate.Lineage{}, used: map[string]bool{}, retries: map[string]bool{}}
 }
 
 // An obtaining is a certificate to be had from the CA, and the files that take it into use.
@@ -74,14 +74,14 @@ func (pl *planner) certificateOf(r resources.Route) (*resources.CertificateFiles
 	if err != nil {
 		return nil, nil, err
 	}
-	pl.certs.used[own.name] = true
+	pl.certs.used[own.Name] = true
 	return now, spec, nil
 }
 
 // use notes that a route will be served with a lineage.
-func (pl *planner) use(l *lineage) *resources.CertificateFiles {
-	pl.certs.used[l.name] = true
-	files := l.files
+func (pl *planner) use(l *certificate.Lineage) *resources.CertificateFiles {
+	pl.certs.used[l.Name] = true
+	files := l.Files
 	return &files
 }
 
@@ -116,24 +116,24 @@ func (pl *planner) certificateFor(r resources.Route) (c resources.Certificate, l
 }
 
 // whyObtain says why the certificate has to be had from the CA; "" where it is as it should be.
-func (pl *planner) whyObtain(l *lineage, want resources.Certificate, listed bool, r resources.Route) string {
+func (pl *planner) whyObtain(l *certificate.Lineage, want resources.Certificate, listed bool, r resources.Route) string {
 	switch {
-	case l.leaf == nil:
+	case l.Leaf == nil:
 		return "needed for HTTPS"
-	case !l.valid(pl.e.opts.Clock()):
-		return "expired " + l.leaf.NotAfter.UTC().Format("2006-01-02")
-	case !l.covers(want.Domains()):
+	case !l.Valid(pl.e.opts.Clock()):
+		return "expired " + l.Leaf.NotAfter.UTC().Format("2006-01-02")
+	case !l.Covers(want.Domains()):
 		return "its names change"
 	case slices.Contains(pl.req.Renew, r.Name()):
 		return "asked for"
-	case !l.managed:
+	case !l.Managed:
 		return ""
-	case listed && keyType(l.leaf) != want.KeyType():
+	case listed && certificate.KeyType(l.Leaf) != want.KeyType():
 		return "its key type changes"
 	case slices.Contains(pl.req.Obtain, r.Name()) && pl.e.due(l):
 		return "due"
 	}
-	for _, name := range l.leaf.DNSNames {
+	for _, name := range l.Leaf.DNSNames {
 		if !slices.Contains(want.Domains(), name) && (listed || !pl.isAnswered(name)) {
 			return "its names change" // nobody answers for that one any more, so it could never be renewed
 		}
@@ -148,18 +148,18 @@ func (pl *planner) mayObtain(name string) bool {
 
 // stopgap is what a route is served with until its certificate is there: what it has now, as long as nginx can load it
 // and it is for one of its domains. An expired one, too: to fall back to HTTP would take a site down that sends HSTS.
-func (pl *planner) stopgap(own *lineage, r resources.Route) (*resources.CertificateFiles, error) {
+func (pl *planner) stopgap(own *certificate.Lineage, r resources.Route) (*resources.CertificateFiles, error) {
 	t := pl.s.sites[r.Address()]
 	if t != nil && t.managed.Certificate != nil {
-		l, err := pl.lineage(filepath.Base(filepath.Dir(t.managed.Certificate.Fullchain)))
+		l, err := pl.lineage(lineageAt(t.managed.Certificate.Fullchain))
 		if err != nil {
 			return nil, err
 		}
-		if l.files == *t.managed.Certificate && l.coversAny(r.Domains()) {
+		if l.Files == *t.managed.Certificate && l.CoversAny(r.Domains()) {
 			return pl.use(l), nil
 		}
 	}
-	if own.valid(pl.e.opts.Clock()) && own.covers(r.Domains()) {
+	if own.Valid(pl.e.opts.Clock()) && own.Covers(r.Domains()) {
 		return pl.use(own), nil
 	}
 	return nil, nil
@@ -174,19 +174,19 @@ func (pl *planner) warnUnfit(r resources.Route, now *resources.CertificateFiles,
 }
 
 // obtainSpec says what the CA is asked for, and refuses what can't be had.
-func (pl *planner) obtainSpec(l *lineage, want resources.Certificate, listed bool) (*certificateSpec, error) {
-	if !l.managed && (l.known || l.there) {
-		return nil, failf(UnmanagedFile, nil, "certbot has a certificate %s that this program did not have issued, and that does not fit %s: rename or delete it with certbot, or list a certificate of another name", l.name, want.Address()).
-			with("file", l.files.Fullchain)
+func (pl *planner) obtainSpec(l *certificate.Lineage, want resources.Certificate, listed bool) (*certificateSpec, error) {
+	if !l.Managed && (l.Known || l.There) {
+		return nil, failf(UnmanagedFile, nil, "certbot has a certificate %s that this program did not have issued, and that does not fit %s: rename or delete it with certbot, or list a certificate of another name", l.Name, want.Address()).
+			with("file", l.Files.Fullchain)
 	}
 	if err := pl.checkAnswered(want); err != nil {
 		return nil, err
 	}
 	spec := &certificateSpec{
-		Lineage: l.name, Domains: want.Domains(), Email: cmp.Or(want.Email(), pl.e.opts.Email), KeyType: want.KeyType(),
+		Lineage: l.Name, Domains: want.Domains(), Email: cmp.Or(want.Email(), pl.e.opts.Email), KeyType: want.KeyType(),
 		Insisting: slices.Contains(pl.req.Renew, want.Name()),
 	}
-	if !listed && l.leaf != nil {
+	if !listed && l.Leaf != nil {
 		pl.keepAsWas(spec, l)
 	}
 	return spec, nil
@@ -204,11 +204,11 @@ func (pl *planner) checkAnswered(c resources.Certificate) error {
 }
 
 // keepAsWas keeps what an earlier listing by hand gave the certificate: its key's type, and names of other routes.
-func (pl *planner) keepAsWas(spec *certificateSpec, l *lineage) {
-	if t := keyType(l.leaf); t == "rsa" || t == "ecdsa" {
+func (pl *planner) keepAsWas(spec *certificateSpec, l *certificate.Lineage) {
+	if t := certificate.KeyType(l.Leaf); t == "rsa" || t == "ecdsa" {
 		spec.KeyType = t
 	}
-	for _, name := range slices.Sorted(slices.Values(l.leaf.DNSNames)) {
+	for _, name := range slices.Sorted(slices.Values(l.Leaf.DNSNames)) {
 		if pl.isAnswered(name) && !slices.Contains(spec.Domains, name) {
 			spec.Domains = append(spec.Domains, name)
 		}
@@ -237,7 +237,7 @@ func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec
 	if err != nil {
 		return "", err
 	}
-	text, err := r.Render(pl.s.settings, &l.files)
+	text, err := r.Render(pl.s.settings, &l.Files)
 	if err != nil {
 		return "", Invalid(err)
 	}
@@ -251,18 +251,18 @@ func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec
 		o.use = append(o.use, pathStep(r.Address(), t.path, first, file))
 		later = "goes to HTTPS once it has its certificate"
 	}
-	o.shows = append(o.shows, handshake{ServerName: r.Domain(), Fullchain: l.files.Fullchain})
+	o.shows = append(o.shows, handshake{ServerName: r.Domain(), Fullchain: l.Files.Fullchain})
 	return later, nil
 }
 
 // obtaining plans to obtain a certificate, once.
-func (pl *planner) obtaining(l *lineage, spec certificateSpec, why string) *obtaining {
+func (pl *planner) obtaining(l *certificate.Lineage, spec certificateSpec, why string) *obtaining {
 	i := slices.IndexFunc(pl.obtain, func(o *obtaining) bool { return o.lineage == spec.Lineage })
 	if i >= 0 {
 		return pl.obtain[i]
 	}
 	kind, action, verb := plan.RenewCertificate, plan.Update, "renew the certificate for "
-	if l.leaf == nil {
+	if l.Leaf == nil {
 		kind, action, verb = plan.IssueCertificate, plan.Create, "obtain a certificate for "
 	}
 	address := certificateAddress(certificateName(spec.Lineage))
@@ -303,7 +303,7 @@ func (pl *planner) countCertificates() {
 	}
 	for name := range pl.certs.used {
 		address := certificateAddress(certificateName(name))
-		if l := pl.certs.known[name]; l != nil && l.managed && !told[address] {
+		if l := pl.certs.known[name]; l != nil && l.Managed && !told[address] {
 			pl.changes = append(pl.changes, plan.Change{Address: address, Action: plan.Unchanged, Reason: "as it should be"})
 		}
 	}
@@ -324,7 +324,7 @@ func (pl *planner) planListed(c resources.Certificate) error {
 	if err != nil {
 		return err
 	}
-	pl.certs.used[l.name] = true
+	pl.certs.used[l.Name] = true
 	why := pl.whyObtain(l, c, true, resources.Route{})
 	if why == "" || !pl.req.Issue {
 		return nil
@@ -339,10 +339,10 @@ func (pl *planner) planListed(c resources.Certificate) error {
 }
 
 // shownBy are the handshakes of the enabled routes that use a lineage already.
-func (pl *planner) shownBy(l *lineage) []handshake {
+func (pl *planner) shownBy(l *certificate.Lineage) []handshake {
 	var hs []handshake
 	for _, h := range handshakesOf(pl.s.sites) {
-		if h.Fullchain == l.files.Fullchain {
+		if h.Fullchain == l.Files.Fullchain {
 			hs = append(hs, h)
 		}
 	}

@@ -3,12 +3,11 @@ package engine
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/acme"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/certificate"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
@@ -54,7 +53,7 @@ func (e *Engine) Certificates(ctx context.Context) ([]CertificateStatus, error) 
 	if err != nil {
 		return nil, err
 	}
-	o, attempts := e.observer(), e.issuance().Attempts
+	o, attempts := e.observer(), e.memory.Attempts()
 	names, err := e.lineageNames(o, resources.FilePrefix)
 	if err != nil {
 		return nil, err
@@ -77,7 +76,7 @@ func (e *Engine) Certificates(ctx context.Context) ([]CertificateStatus, error) 
 		list = append(list, e.certificateStatus(r.Name, l, attempts))
 	}
 	for _, l := range managed {
-		if name := certificateName(l.name); l.managed && !named[name] {
+		if name := certificateName(l.Name); l.Managed && !named[name] {
 			list = append(list, e.certificateStatus(name, l, attempts))
 		}
 	}
@@ -104,45 +103,38 @@ func (e *Engine) Certificate(ctx context.Context, name string) (CertificateStatu
 	if err != nil {
 		return CertificateStatus{}, err
 	}
-	if !known && !l.managed {
+	if !known && !l.Managed {
 		return CertificateStatus{}, notFound(name)
 	}
 	if known && r.HTTPS && r.Status == Active {
-		e.presents(ctx, handshake{ServerName: r.Route.Domain(), Fullchain: l.files.Fullchain})
+		e.presents(ctx, handshake{ServerName: r.Route.Domain(), Fullchain: l.Files.Fullchain})
 	}
-	return e.certificateStatus(name, l, e.issuance().Attempts), nil
+	return e.certificateStatus(name, l, e.memory.Attempts()), nil
 }
 
 // lineageOf is the lineage that a route uses, or would use.
 func lineageOf(r RouteStatus) string {
 	if r.Certificate != nil {
-		return filepath.Base(filepath.Dir(r.Certificate.Fullchain))
+		return lineageAt(r.Certificate.Fullchain)
 	}
 	return resources.FilePrefix + r.Name
 }
 
-func (e *Engine) certificateStatus(name string, l *lineage, attempts map[string]attempt) CertificateStatus {
-	st := CertificateStatus{Name: name, Managed: l.managed, Due: l.managed && e.due(l)}
-	if l.leaf != nil {
-		st.Files, st.Domains, st.Issuer, st.Serial = l.files, l.leaf.DNSNames, issuer(l.leaf), serial(l.leaf)
-		st.NotBefore, st.NotAfter, st.KeyType = l.leaf.NotBefore.UTC(), l.leaf.NotAfter.UTC(), keyType(l.leaf)
+func (e *Engine) certificateStatus(name string, l *certificate.Lineage, attempts map[string]acme.Attempt) CertificateStatus {
+	st := CertificateStatus{Name: name, Managed: l.Managed, Due: l.Managed && e.due(l)}
+	if l.Leaf != nil {
+		st.Files, st.Domains, st.Issuer, st.Serial = l.Files, l.Leaf.DNSNames, certificate.Issuer(l.Leaf), certificate.Serial(l.Leaf)
+		st.NotBefore, st.NotAfter, st.KeyType = l.Leaf.NotBefore.UTC(), l.Leaf.NotAfter.UTC(), certificate.KeyType(l.Leaf)
 	}
-	if a, failed := attempts[l.name]; failed {
-		st.LastError, st.LastReason, st.Failures, st.NextAttempt = a.Error, a.Reason, a.Failures, a.Next
+	if a, failed := attempts[l.Name]; failed {
+		st.LastError, st.LastReason, st.Failures, st.NextAttempt = a.Error, string(a.Reason), a.Failures, a.Next
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if s, seen := e.seen[l.files.Fullchain]; seen {
+	if s, seen := e.seen[l.Files.Fullchain]; seen {
 		st.ServedSerial, st.ServedAt = s.serial, s.at
 	}
 	return st
-}
-
-func issuer(leaf *x509.Certificate) string {
-	if leaf.Issuer.CommonName != "" {
-		return leaf.Issuer.CommonName
-	}
-	return strings.Join(leaf.Issuer.Organization, ", ")
 }
 
 // A CertbotStatus is what can be said of certbot.
@@ -163,8 +155,11 @@ type LastOperation struct {
 
 // Certbot looks whether certbot is there. Its version is asked for once, and again only when the program changes.
 func (e *Engine) Certbot(ctx context.Context) CertbotStatus {
-	st := CertbotStatus{Last: e.issuance().Last}
-	if v, err := e.certbotVersion(ctx); err == nil {
+	var st CertbotStatus
+	if last := e.memory.Last(); last != nil {
+		st.Last = &LastOperation{Operation: last.Operation, Certificate: last.Certificate, At: last.At, Reason: string(last.Reason)}
+	}
+	if v, err := e.issuer.Version(ctx); err == nil {
 		st.Present, st.Version = true, v
 	}
 	return st

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/acme"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 )
 
@@ -78,8 +79,9 @@ type Engine struct {
 	opts   Options
 	fs     host.FS
 	nginx  server
+	issuer issuer
+	memory *acme.Memory
 	cache  *host.Cache
-	certs  *certificateCache
 	listed listing
 	steps  map[string]StepKind // by name
 	kinds  map[string]kind     // of resources, by name
@@ -98,8 +100,6 @@ type Engine struct {
 	// What the last handshakes showed, by the chain's path, and which site's turn it was.
 	seen     map[string]sighting
 	rotation int
-	// The version of certbot, as it was last asked for.
-	certbotKnown issuance
 	// queue holds the changes that wait; draining says whether somebody is doing them.
 	queue    []*change
 	draining bool
@@ -116,11 +116,13 @@ func Open(o Options) (*Engine, error) {
 		*d = filepath.Clean(*d)
 	}
 	e := &Engine{
-		opts: o, fs: o.FS, log: o.Logger, cache: host.NewCache(o.Clock), certs: newCertificateCache(o.Clock), seen: map[string]sighting{}, writing: make(chan struct{}, 1),
+		opts: o, fs: o.FS, log: o.Logger, cache: host.NewCache(o.Clock), seen: map[string]sighting{}, writing: make(chan struct{}, 1),
 		manyFiles: 100,
 		nginx:     nginx.New(o.NginxBin, o.NginxConf, o.NginxTimeout),
+		memory:    newMemory(o),
 		health:    map[string]HealthResult{},
 	}
+	e.issuer = newIssuer(o, e.Webroot())
 	if err := e.knowSteps(); err != nil {
 		return nil, err
 	}
@@ -310,8 +312,8 @@ func (e *Engine) makeDirs() error {
 	}{
 		// nginx's workers must be able to reach the webroot; the rest is nobody else's business.
 		{state, 0o755}, {filepath.Join(state, journalDir), 0o700}, {filepath.Join(state, historyDir), 0o700},
-		{filepath.Join(state, keptDir), 0o700}, {e.Webroot(), 0o755}, {filepath.Join(e.Webroot(), ".well-known"), 0o755},
-		{filepath.Join(e.Webroot(), ".well-known", "acme-challenge"), 0o755},
+		{filepath.Join(state, keptDir), 0o700}, {e.Webroot(), 0o755}, {filepath.Dir(acme.ChallengeDir(e.Webroot())), 0o755},
+		{acme.ChallengeDir(e.Webroot()), 0o755},
 	} {
 		made, err := host.MkdirAll(e.fs, d.path, d.perm)
 		if err != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,12 +10,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"syscall"
 	"time"
 
-	"crypto/tls"
-
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/plain"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -85,10 +84,10 @@ func (e *Engine) probe(ctx context.Context, url string) string {
 		switch {
 		case ctx.Err() != nil:
 			return fmt.Sprintf("did not answer within %s", e.opts.HealthCheckTimeout)
-		case isRefused(err):
+		case errors.Is(err, syscall.ECONNREFUSED):
 			return "refuses connections"
 		default:
-			return "could not be asked: " + plainError(err)
+			return "could not be asked: " + plain.NetError(err)
 		}
 	}
 	defer resp.Body.Close()
@@ -120,24 +119,4 @@ func (e *Engine) refuseDenied(_, address string, _ syscall.RawConn) error {
 		}
 	}
 	return nil
-}
-
-func isRefused(err error) bool {
-	return errors.Is(err, syscall.ECONNREFUSED)
-}
-
-// plainError is the innermost error's text: without addresses twice, and bounded.
-func plainError(err error) string {
-	for {
-		inner, ok := err.(interface{ Unwrap() error })
-		if !ok || inner.Unwrap() == nil {
-			break
-		}
-		err = inner.Unwrap()
-	}
-	text := err.Error()
-	if strings.Contains(text, "malformed") || len(text) > 120 {
-		return "its answer is no HTTP"
-	}
-	return text
 }

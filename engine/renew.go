@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -10,28 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/acme"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/certificate"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
-
-// shortLived is the lifetime below which a certificate is renewed at half of it: so ACME clients do, since a third of
-// 160 hours would leave too little time for a CA that is down.
-const shortLived = 10 * 24 * time.Hour
-
-// renewAt returns when a certificate is due: when less is left than the smaller of before and a third of its lifetime, or
-// half of one below ten days.
-func renewAt(leaf *x509.Certificate, before time.Duration) time.Time {
-	lifetime := leaf.NotAfter.Sub(leaf.NotBefore)
-	fraction := lifetime / 3
-	if lifetime < shortLived {
-		fraction = lifetime / 2
-	}
-	return leaf.NotAfter.Add(-min(before, fraction))
-}
-
-func (e *Engine) due(l *lineage) bool {
-	return l.leaf != nil && !e.opts.Clock().Before(renewAt(l.leaf, e.opts.RenewBefore))
-}
 
 // wantCertified adds to the wanted routes those whose certificate is asked for by name, and those whose last attempt
 // failed and may be made again.
@@ -76,7 +58,7 @@ func (pl *planner) wantRetries() {
 	}
 }
 
-func (pl *planner) attempts() map[string]attempt { return pl.e.issuance().Attempts }
+func (pl *planner) attempts() map[string]acme.Attempt { return pl.e.memory.Attempts() }
 
 // planDue plans to renew the program's own certificates whose time has come, and to load what nginx has yet to load.
 func (pl *planner) planDue() error {
@@ -86,11 +68,11 @@ func (pl *planner) planDue() error {
 	}
 	attempts := pl.attempts()
 	for _, l := range all {
-		if !l.managed || !pl.e.due(l) || !pl.targeted(certificateAddress(certificateName(l.name))) {
+		if !l.Managed || !pl.e.due(l) || !pl.targeted(certificateAddress(certificateName(l.Name))) {
 			continue
 		}
-		if a := attempts[l.name]; pl.e.opts.Clock().Before(a.Next) {
-			pl.warnings = append(pl.warnings, fmt.Sprintf("certificate.%s is due, but failed %s and waits until %s", certificateName(l.name), times(a.Failures), a.Next.UTC().Format(time.RFC3339)))
+		if a := attempts[l.Name]; pl.e.opts.Clock().Before(a.Next) {
+			pl.warnings = append(pl.warnings, fmt.Sprintf("certificate.%s is due, but failed %s and waits until %s", certificateName(l.Name), times(a.Failures), a.Next.UTC().Format(time.RFC3339)))
 			continue
 		}
 		pl.renew(l)
@@ -100,9 +82,9 @@ func (pl *planner) planDue() error {
 
 // renew plans to renew one certificate for the names that routes answer for. The names of those that went are dropped:
 // their challenge would fail, and one that fails fails the whole certificate.
-func (pl *planner) renew(l *lineage) {
+func (pl *planner) renew(l *certificate.Lineage) {
 	shows := pl.shownBy(l)
-	spec := certificateSpec{Lineage: l.name, Email: pl.e.opts.Email, KeyType: "ecdsa"}
+	spec := certificateSpec{Lineage: l.Name, Email: pl.e.opts.Email, KeyType: "ecdsa"}
 	for _, h := range shows {
 		r := pl.s.sites[h.route].route()
 		spec.Domains = append(spec.Domains, r.Domains()...)
@@ -112,7 +94,7 @@ func (pl *planner) renew(l *lineage) {
 	if len(spec.Domains) == 0 {
 		return
 	}
-	o := pl.obtaining(l, spec, "due: it is valid until "+l.leaf.NotAfter.UTC().Format("2006-01-02 15:04"))
+	o := pl.obtaining(l, spec, "due: it is valid until "+l.Leaf.NotAfter.UTC().Format("2006-01-02 15:04"))
 	o.shows = append(o.shows, shows...)
 }
 
@@ -180,7 +162,7 @@ func (e *Engine) nextLook() time.Duration {
 	interval := e.opts.RenewCheckInterval
 	wait := interval - interval/10 + rand.N(interval/5+1)
 	now := e.opts.Clock()
-	for _, a := range e.issuance().Attempts {
+	for _, a := range e.memory.Attempts() {
 		// What is past and still there has no route any more.
 		if retry := a.Next.Sub(now); retry > 0 && retry < wait {
 			wait = retry

@@ -125,7 +125,7 @@ func (r Request) resources() []Resource {
 		all = append(all, route{x})
 	}
 	for _, x := range r.Certificates {
-		all = append(all, certificate{x})
+		all = append(all, listedCertificate{x})
 	}
 	return append(all, r.Resources...)
 }

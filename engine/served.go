@@ -9,13 +9,14 @@ import (
 	"maps"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/certificate"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/plain"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -34,7 +35,7 @@ type handshake struct {
 
 // certificate is the name of the certificate's resource.
 func (h handshake) certificate() string {
-	return certificateName(filepath.Base(filepath.Dir(h.Fullchain)))
+	return certificateName(lineageAt(h.Fullchain))
 }
 
 // handshakeSpec is the spec of a verify step.
@@ -78,21 +79,21 @@ func (e *Engine) served(ctx context.Context, serverName string) (*x509.Certifica
 
 // presents checks one handshake, and remembers what it showed. It returns "" where nginx presents what is in the file.
 func (e *Engine) presents(ctx context.Context, h handshake) (problem string) {
-	l, err := e.lineage(e.observer(), filepath.Base(filepath.Dir(h.Fullchain)))
-	if err != nil || l.leaf == nil {
+	l, err := e.lineage(e.observer(), lineageAt(h.Fullchain))
+	if err != nil || l.Leaf == nil {
 		return h.Fullchain + " can't be read"
 	}
 	cert, err := e.served(ctx, h.ServerName)
 	if err != nil {
-		return fmt.Sprintf("no certificate is presented for %s: %s", h.ServerName, plainError(err))
+		return fmt.Sprintf("no certificate is presented for %s: %s", h.ServerName, plain.NetError(err))
 	}
 	e.mu.Lock()
-	e.seen[h.Fullchain] = sighting{serial: serial(cert), at: e.opts.Clock().UTC()}
+	e.seen[h.Fullchain] = sighting{serial: certificate.Serial(cert), at: e.opts.Clock().UTC()}
 	e.mu.Unlock()
-	if cert.Equal(l.leaf) {
+	if cert.Equal(l.Leaf) {
 		return ""
 	}
-	return fmt.Sprintf("%s is served with certificate %s, and %s holds %s", h.ServerName, serial(cert), h.Fullchain, serial(l.leaf))
+	return fmt.Sprintf("%s is served with certificate %s, and %s holds %s", h.ServerName, certificate.Serial(cert), h.Fullchain, certificate.Serial(l.Leaf))
 }
 
 // A sighting is the certificate that a handshake showed.

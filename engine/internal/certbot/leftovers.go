@@ -1,4 +1,4 @@
-package engine
+package certbot
 
 import (
 	"errors"
@@ -7,23 +7,24 @@ import (
 	"slices"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/acme"
 )
 
 // leftovers know what was there before an attempt, so that what a failed one leaves can be told from it.
 type leftovers struct {
-	e       *Engine
+	c       *Client
 	lineage string
 	fresh   bool // there was nothing of the lineage
 	before  map[string][]string
 }
 
-func (e *Engine) noteLeftovers(lineage string) *leftovers {
-	l := &leftovers{e: e, lineage: lineage, fresh: true, before: map[string][]string{}}
+func (c *Client) noteLeftovers(lineage string) *leftovers {
+	l := &leftovers{c: c, lineage: lineage, fresh: true, before: map[string][]string{}}
 	for _, dir := range l.scratch() {
-		l.before[dir] = names(e.fs, dir)
+		l.before[dir] = names(c.opts.FS, dir)
 	}
 	for _, path := range l.places() {
-		if _, err := e.fs.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := c.opts.FS.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			l.fresh = false
 		}
 	}
@@ -32,12 +33,12 @@ func (e *Engine) noteLeftovers(lineage string) *leftovers {
 
 // scratch are the directories where certbot puts a request and its key before it has an answer.
 func (l *leftovers) scratch() []string {
-	return []string{l.e.certbotPath("csr"), l.e.certbotPath("keys")}
+	return []string{l.c.path("csr"), l.c.path("keys")}
 }
 
 func (l *leftovers) places() []string {
 	return []string{
-		l.e.certbotPath(liveDir, l.lineage), l.e.certbotPath(archiveDir, l.lineage), l.e.certbotPath(renewalDir, l.lineage+".conf"),
+		l.c.path(liveDir, l.lineage), l.c.path(archiveDir, l.lineage), l.c.path(renewalDir, l.lineage+".conf"),
 	}
 }
 
@@ -46,9 +47,9 @@ func (l *leftovers) places() []string {
 func (l *leftovers) clean() {
 	l.cleanChallenges()
 	for dir, before := range l.before {
-		for _, name := range names(l.e.fs, dir) {
+		for _, name := range names(l.c.opts.FS, dir) {
 			if !slices.Contains(before, name) {
-				_ = l.e.fs.Remove(filepath.Join(dir, name))
+				_ = l.c.opts.FS.Remove(filepath.Join(dir, name))
 			}
 		}
 	}
@@ -59,24 +60,20 @@ func (l *leftovers) clean() {
 func (l *leftovers) cleanLineage() {
 	if l.fresh {
 		for _, path := range l.places() {
-			for _, name := range names(l.e.fs, path) {
-				_ = l.e.fs.Remove(filepath.Join(path, name))
+			for _, name := range names(l.c.opts.FS, path) {
+				_ = l.c.opts.FS.Remove(filepath.Join(path, name))
 			}
-			_ = l.e.fs.Remove(path)
+			_ = l.c.opts.FS.Remove(path)
 		}
 	}
 }
 
 // cleanChallenges empties the webroot: nobody but this program, which holds its lock, puts anything there.
 func (l *leftovers) cleanChallenges() {
-	dir := l.e.challengeDir()
-	for _, name := range names(l.e.fs, dir) {
-		_ = l.e.fs.Remove(filepath.Join(dir, name))
+	dir := acme.ChallengeDir(l.c.opts.Webroot)
+	for _, name := range names(l.c.opts.FS, dir) {
+		_ = l.c.opts.FS.Remove(filepath.Join(dir, name))
 	}
-}
-
-func (e *Engine) challengeDir() string {
-	return filepath.Join(e.Webroot(), ".well-known", "acme-challenge")
 }
 
 // names are the names in a directory; none where it can't be read.

@@ -1,4 +1,4 @@
-package engine
+package acme
 
 import (
 	"context"
@@ -12,14 +12,16 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/plain"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
-// preflightTimeout is for one fetch. Let's Encrypt itself waits ten seconds.
-const preflightTimeout = 5 * time.Second
+// fetchTimeout is for one fetch. Let's Encrypt itself waits ten seconds.
+const fetchTimeout = 5 * time.Second
 
 // acmePort is where a CA fetches (RFC 8555, section 8.3), whatever port nginx has behind a router.
 const acmePort = 80
@@ -27,8 +29,24 @@ const acmePort = 80
 // errWrongAnswer is in the chain when somebody answered, and it was not this host's nginx.
 var errWrongAnswer = errors.New("wrong answer")
 
-// preflight fetches a token as the CA will, and so finds out what is wrong without spending one of the few failures that a
-// CA allows. It is sure of its case before it refuses:
+// ChallengeDir is where answers to challenges are put below a webroot (RFC 8555, section 8.3).
+func ChallengeDir(webroot string) string { return filepath.Join(webroot, challengePath) }
+
+const challengePath = "/.well-known/acme-challenge/"
+
+// A Preflight fetches a token as the CA will, and so finds out what is wrong without spending one of the few failures that
+// a CA allows. All its fields are needed.
+type Preflight struct {
+	Webroot      string // whose [ChallengeDir] is there
+	DirectoryURL string // the CA's
+	HTTPPort     int    // of this host's nginx
+	FS           host.FS
+	Sync         bool          // the token has to survive a power cut
+	NewID        func() string // from which tokens are made
+	LookupHost   func(ctx context.Context, host string) ([]string, error)
+}
+
+// Check reports what would fail for one of the domains, or nil. It is sure of its case before it refuses:
 //
 //   - By loopback, at the own HTTP port, anything but the token is a failure: the same nginx answers the CA.
 //   - By the name's own addresses, a name that does not exist, a refused connection or another server's answer is a
@@ -36,27 +54,27 @@ var errWrongAnswer = errors.New("wrong answer")
 //     redirect, which CAs follow.
 //   - A CA on loopback or in a private network sees names in its own way (its DNS may be split, its port another), so
 //     for such a one the loopback fetch is all that says anything.
-func (e *Engine) preflight(ctx context.Context, domains []string) *obtainError {
-	token := "preflight-" + plan.Hash([]byte(e.opts.NewID()))[:32]
-	content := plan.Hash([]byte(token + e.opts.NewID()))
-	name := filepath.Join(e.challengeDir(), token)
-	if err := host.Create(e.fs, name, plan.File([]byte(content), 0o644), &plan.State{}, e.sync()); err != nil {
-		return &obtainError{Reason: reasonUnknown, Sentence: "the webroot can't be written", Detail: oneLine(err.Error()), local: true}
+func (p *Preflight) Check(ctx context.Context, domains []string) *Failure {
+	token := "preflight-" + plan.Hash([]byte(p.NewID()))[:32]
+	content := plan.Hash([]byte(token + p.NewID()))
+	name := filepath.Join(ChallengeDir(p.Webroot), token)
+	if err := host.Create(p.FS, name, plan.File([]byte(content), 0o644), &plan.State{}, p.Sync); err != nil {
+		return &Failure{Reason: Unknown, Sentence: "the webroot can't be written", Detail: plain.Line(err.Error()), Local: true}
 	}
-	defer func() { _ = e.fs.Remove(name) }()
-	public := e.publicCA(ctx)
-	failures := make([]*obtainError, len(domains))
+	defer func() { _ = p.FS.Remove(name) }()
+	public := p.publicCA(ctx)
+	failures := make([]*Failure, len(domains))
 	_ = host.ForEach(len(domains), 8, func(i int) error {
-		p := probeHTTP{domain: domains[i], path: "/.well-known/acme-challenge/" + token, want: content}
-		failures[i] = p.loopback(ctx, e.opts.HTTPPort)
+		fetch := probe{domain: domains[i], path: challengePath + token, want: content}
+		failures[i] = fetch.loopback(ctx, p.HTTPPort)
 		if failures[i] == nil && public {
-			failures[i] = p.ownAddress(ctx, e.opts.LookupHost)
+			failures[i] = fetch.ownAddress(ctx, p.LookupHost)
 		}
 		return nil
 	})
 	for _, f := range failures {
 		if f != nil {
-			f.local = true
+			f.Local = true
 			return f
 		}
 	}
@@ -64,16 +82,16 @@ func (e *Engine) preflight(ctx context.Context, domains []string) *obtainError {
 }
 
 // publicCA reports whether the CA sees the names as the whole internet does.
-func (e *Engine) publicCA(ctx context.Context) bool {
-	u, err := url.Parse(e.opts.ACMEDirectoryURL)
+func (p *Preflight) publicCA(ctx context.Context) bool {
+	u, err := url.Parse(p.DirectoryURL)
 	if err != nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	addrs, err := e.opts.LookupHost(ctx, u.Hostname())
+	addrs, err := p.LookupHost(ctx, u.Hostname())
 	if err != nil {
-		return false // certbot will say that it can't be reached
+		return false // the program will say that it can't be reached
 	}
 	for _, a := range addrs {
 		if ip, err := netip.ParseAddr(a); err != nil || ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() {
@@ -83,48 +101,47 @@ func (e *Engine) publicCA(ctx context.Context) bool {
 	return true
 }
 
-// A probeHTTP asks for one token under one name.
-type probeHTTP struct{ domain, path, want string }
+// A probe asks for one token under one name.
+type probe struct{ domain, path, want string }
 
-func (p probeHTTP) loopback(ctx context.Context, port int) *obtainError {
+func (p probe) loopback(ctx context.Context, port int) *Failure {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	err := p.fetch(ctx, address)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, errWrongAnswer):
-		return &obtainError{
-			Reason: reasonUnauthorized, Detail: err.Error(),
+		return &Failure{
+			Reason: Unauthorized, Detail: err.Error(),
 			Sentence: fmt.Sprintf("nginx at %s does not answer challenges for %s from the webroot: its workers must be able to enter every folder above it, and no other site may serve the name", address, p.domain),
 		}
 	default:
-		return &obtainError{
-			Reason: reasonConnection, Detail: plainError(err),
+		return &Failure{
+			Reason: Connection, Detail: plain.NetError(err),
 			Sentence: fmt.Sprintf("nginx does not answer for %s at %s", p.domain, address),
 		}
 	}
 }
 
-func (p probeHTTP) ownAddress(ctx context.Context, lookup func(context.Context, string) ([]string, error)) *obtainError {
-	lookupCtx, cancel := context.WithTimeout(ctx, preflightTimeout)
+func (p probe) ownAddress(ctx context.Context, lookup func(context.Context, string) ([]string, error)) *Failure {
+	lookupCtx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	addrs, err := lookup(lookupCtx, p.domain)
 	cancel()
-	var missing *net.DNSError
-	if errors.As(err, &missing) && missing.IsNotFound {
-		return &obtainError{Reason: reasonDNS, Sentence: p.domain + " does not exist in the DNS: add a record that points to this host"}
+	if missing, ok := errors.AsType[*net.DNSError](err); ok && missing.IsNotFound {
+		return &Failure{Reason: DNS, Sentence: p.domain + " does not exist in the DNS: add a record that points to this host"}
 	}
 	for _, addr := range addrs { // none after any other error: then the CA may know better
 		address := net.JoinHostPort(addr, strconv.Itoa(acmePort))
 		err := p.fetch(ctx, address)
 		switch {
 		case errors.Is(err, errWrongAnswer):
-			return &obtainError{
-				Reason: reasonUnauthorized, Detail: err.Error(),
+			return &Failure{
+				Reason: Unauthorized, Detail: err.Error(),
 				Sentence: fmt.Sprintf("%s leads to another server at %s: make its DNS records point to this host alone", p.domain, addr),
 			}
-		case isRefused(err):
-			return &obtainError{
-				Reason:   reasonConnection,
+		case errors.Is(err, syscall.ECONNREFUSED):
+			return &Failure{
+				Reason:   Connection,
 				Sentence: fmt.Sprintf("%s leads to %s, which refuses connections on port %d: make its DNS records point to this host", p.domain, addr, acmePort),
 			}
 		}
@@ -133,8 +150,8 @@ func (p probeHTTP) ownAddress(ctx context.Context, lookup func(context.Context, 
 }
 
 // fetch gets the token from an address under the probe's name. Nothing of the answer but its status is ever repeated.
-func (p probeHTTP) fetch(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, preflightTimeout)
+func (p probe) fetch(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+p.path, nil)
 	if err != nil {
