@@ -106,7 +106,7 @@ func (p *program) showDrift(c *cli.Context, list []drifted) error {
 			return err
 		}
 		for _, diff := range d.Diffs {
-			if err := p.printDiff(diff); err != nil {
+			if err := plan.WriteDiff(p.Out, diff, p.text()); err != nil {
 				return err
 			}
 		}
