@@ -192,7 +192,7 @@ func (s *settings) engineOptions() engine.Options {
 		NginxBin: s.NginxBin, NginxConf: s.NginxConf, SitesAvailable: s.SitesAvailable, SitesEnabled: s.SitesEnabled,
 		StateDir: s.StateDir, HTTPPort: s.HTTPPort, HTTPSPort: s.HTTPSPort,
 		CertbotBin: s.CertbotBin, CertbotConfigDir: s.CertbotConfigDir, CertbotWorkDir: s.CertbotWorkDir, CertbotLogsDir: s.CertbotLogsDir,
-		ACMEDirectoryURL: s.ACMEDirectoryURL, Email: s.Email, RenewBefore: s.RenewBefore,
+		ACMEDirectoryURL: s.ACMEDirectoryURL, Email: s.Email, RenewBefore: s.RenewBefore, RenewCheckInterval: s.RenewCheckInterval,
 		HealthCheckTimeout: s.HealthCheckTimeout, HealthCheckPath: s.HealthCheckPath,
 		TrustedProxies: s.TrustedProxies, UpstreamDeny: s.UpstreamDeny, NoDefaultServer: s.DefaultServer == "off",
 	}

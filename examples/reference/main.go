@@ -38,7 +38,7 @@ var sections = []struct {
 	{"commands", commands},
 	{"settings", settings},
 	{"http", endpoints},
-	{"codes", codes},
+	{"codes", errorCodes},
 }
 
 // update replaces what is between each section's markers.

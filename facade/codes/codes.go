@@ -1,7 +1,11 @@
-package facade
+// Package codes says what each [engine.Code] means to a caller over HTTP and to a shell. It is the one table of them, for
+// packages facade and cli both.
+package codes
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 )
@@ -15,72 +19,75 @@ const (
 	UnsupportedMediaType engine.Code = "UNSUPPORTED_MEDIA_TYPE"
 )
 
-// A meaning is what a code says to a caller over HTTP and to a shell.
+// A meaning is a row of the table.
 type meaning struct {
 	status int
-	// exit is the CLI's exit code when nothing was changed. What became of the host overrules it, see [ExitCode].
+	// exit is the CLI's exit code when nothing was changed. What became of the host overrules it, see [Exit].
 	exit int
 }
 
-// codes is every code there is.
-var codes = map[engine.Code]meaning{
-	engine.InvalidInput:          {http.StatusBadRequest, exitRefused},
-	Unauthorized:                 {http.StatusUnauthorized, exitRefused},
-	Forbidden:                    {http.StatusForbidden, exitRefused},
-	engine.ProxyNotFound:         {http.StatusNotFound, exitRefused},
-	engine.NotFound:              {http.StatusNotFound, exitRefused},
-	MethodNotAllowed:             {http.StatusMethodNotAllowed, exitRefused},
-	engine.DomainConflict:        {http.StatusConflict, exitRefused},
-	engine.StalePlan:             {http.StatusConflict, exitStale},
-	engine.UnmanagedFile:         {http.StatusConflict, exitRefused},
-	engine.PreconditionFailed:    {http.StatusPreconditionFailed, exitRefused},
-	PayloadTooLarge:              {http.StatusRequestEntityTooLarge, exitRefused},
-	UnsupportedMediaType:         {http.StatusUnsupportedMediaType, exitRefused},
-	engine.UpstreamUnhealthy:     {http.StatusUnprocessableEntity, exitRefused},
-	engine.Locked:                {http.StatusLocked, exitLocked},
-	engine.SSLRateLimited:        {http.StatusTooManyRequests, exitRefused},
-	engine.ConfigWriteFailed:     {http.StatusInternalServerError, exitRefused},
-	engine.ConfigDeleteFailed:    {http.StatusInternalServerError, exitRefused},
-	engine.NginxTestFailed:       {http.StatusInternalServerError, exitRefused},
-	engine.NginxReloadFailed:     {http.StatusInternalServerError, exitRefused},
-	engine.Internal:              {http.StatusInternalServerError, exitRefused},
-	engine.SSLIssuanceFailed:     {http.StatusBadGateway, exitRefused},
-	engine.NginxBroken:           {http.StatusServiceUnavailable, exitRefused},
-	engine.RegistryNotConfigured: {http.StatusServiceUnavailable, exitRefused},
-	engine.RegistryUnavailable:   {http.StatusServiceUnavailable, exitRefused},
-	engine.ShuttingDown:          {http.StatusServiceUnavailable, exitRefused},
+// table is every code there is.
+var table = map[engine.Code]meaning{
+	engine.InvalidInput:          {http.StatusBadRequest, refused},
+	Unauthorized:                 {http.StatusUnauthorized, refused},
+	Forbidden:                    {http.StatusForbidden, refused},
+	engine.ProxyNotFound:         {http.StatusNotFound, refused},
+	engine.NotFound:              {http.StatusNotFound, refused},
+	MethodNotAllowed:             {http.StatusMethodNotAllowed, refused},
+	engine.DomainConflict:        {http.StatusConflict, refused},
+	engine.StalePlan:             {http.StatusConflict, stale},
+	engine.UnmanagedFile:         {http.StatusConflict, refused},
+	engine.PreconditionFailed:    {http.StatusPreconditionFailed, refused},
+	PayloadTooLarge:              {http.StatusRequestEntityTooLarge, refused},
+	UnsupportedMediaType:         {http.StatusUnsupportedMediaType, refused},
+	engine.UpstreamUnhealthy:     {http.StatusUnprocessableEntity, refused},
+	engine.Locked:                {http.StatusLocked, locked},
+	engine.SSLRateLimited:        {http.StatusTooManyRequests, refused},
+	engine.ConfigWriteFailed:     {http.StatusInternalServerError, refused},
+	engine.ConfigDeleteFailed:    {http.StatusInternalServerError, refused},
+	engine.NginxTestFailed:       {http.StatusInternalServerError, refused},
+	engine.NginxReloadFailed:     {http.StatusInternalServerError, refused},
+	engine.Internal:              {http.StatusInternalServerError, refused},
+	engine.SSLIssuanceFailed:     {http.StatusBadGateway, refused},
+	engine.NginxBroken:           {http.StatusServiceUnavailable, refused},
+	engine.RegistryNotConfigured: {http.StatusServiceUnavailable, refused},
+	engine.RegistryUnavailable:   {http.StatusServiceUnavailable, refused},
+	engine.ShuttingDown:          {http.StatusServiceUnavailable, refused},
 }
 
 // The CLI's exit codes for failures. 2 means that changes are planned, and is no failure.
 const (
-	exitRefused       = 1 // nothing was changed
-	exitUndone        = 3 // it failed, and what was done was taken back
-	exitNeedsRecovery = 4
-	exitStale         = 5
-	exitLocked        = 6
+	refused       = 1 // nothing was changed
+	undone        = 3 // it failed, and what was done was taken back
+	needsRecovery = 4
+	stale         = 5
+	locked        = 6
 )
 
-// StatusOf returns the HTTP status of a code: 500 for one that is not in the table.
-func StatusOf(code engine.Code) int {
-	if m, ok := codes[code]; ok {
+// All returns every code there is, in the order of the alphabet.
+func All() []engine.Code { return slices.Sorted(maps.Keys(table)) }
+
+// Status returns the HTTP status of a code: 500 for one that is not in the table.
+func Status(code engine.Code) int {
+	if m, ok := table[code]; ok {
 		return m.status
 	}
 	return http.StatusInternalServerError
 }
 
-// ExitCode returns what the CLI exits with: 0 for nil, and otherwise by what became of the host, then by the code.
-func ExitCode(err error) int {
+// Exit returns what the CLI exits with: 0 for nil, and otherwise by what became of the host, then by the code of err.
+func Exit(err error) int {
 	if err == nil {
 		return 0
 	}
 	switch engine.OutcomeOf(err) {
 	case engine.NeedsRecovery:
-		return exitNeedsRecovery
+		return needsRecovery
 	case engine.Undone, engine.Partial:
-		return exitUndone
+		return undone
 	}
-	if m, ok := codes[engine.CodeOf(err)]; ok {
+	if m, ok := table[engine.CodeOf(err)]; ok {
 		return m.exit
 	}
-	return exitRefused
+	return refused
 }

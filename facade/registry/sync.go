@@ -1,16 +1,15 @@
-package facade
+package registry
 
 import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
-	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
@@ -21,8 +20,8 @@ type Sync struct {
 	Skipped []Skipped
 }
 
-// A SyncResult is what a sync has done.
-type SyncResult struct {
+// A Result is what a sync has done.
+type Result struct {
 	// Synced are the names of the droplets that are now routed as the Registry says.
 	Synced       []string  `json:"synced"`
 	SyncedCount  int       `json:"synced_count"`
@@ -31,8 +30,8 @@ type SyncResult struct {
 }
 
 // Result returns what the sync has done once its request is applied.
-func (y *Sync) Result() SyncResult {
-	r := SyncResult{Synced: []string{}, Skipped: y.Skipped}
+func (y *Sync) Result() Result {
+	r := Result{Synced: []string{}, Skipped: y.Skipped}
 	for _, route := range y.Request.Routes {
 		r.Synced = append(r.Synced, route.Name())
 	}
@@ -43,10 +42,10 @@ func (y *Sync) Result() SyncResult {
 	return r
 }
 
-// PrepareSync asks the Registry, and finds out which of its droplets can be routed: one that is not valid, conflicts with
+// Prepare asks the Registry, and finds out which of its droplets can be routed: one that is not valid, conflicts with
 // something, or does not answer its health check is skipped with its reason and spoils none of the others.
-func PrepareSync(ctx context.Context, eng *engine.Engine, registry *Registry) (*Sync, error) {
-	droplets, skipped, err := registry.Droplets(ctx)
+func Prepare(ctx context.Context, eng *engine.Engine, registry *Client) (*Sync, error) {
+	droplets, skipped, err := registry.droplets(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,11 +74,11 @@ func presentRoutes(ctx context.Context, eng *engine.Engine) (map[string]resource
 }
 
 func (y *Sync) skip(name, format string, args ...any) {
-	y.Skipped = append(y.Skipped, Skipped{Name: name, Reason: clip(fmt.Sprintf(format, args...), 512)})
+	y.Skipped = append(y.Skipped, Skipped{Name: name, Reason: foreign.Clip(fmt.Sprintf(format, args...), 512)})
 }
 
 // candidates makes routes of droplets. Of two that want the same name or domain, the first has it.
-func (y *Sync) candidates(droplets []Droplet, present map[string]resources.Route) []resources.Route {
+func (y *Sync) candidates(droplets []droplet, present map[string]resources.Route) []resources.Route {
 	var list []resources.Route
 	names, owner := map[string]bool{}, map[string]string{}
 	for _, d := range droplets {
@@ -160,46 +159,6 @@ func (y *Sync) plannable(ctx context.Context, eng *engine.Engine, list []resourc
 }
 
 func oneRoutesFault(err error) bool {
-	switch engine.CodeOf(err) {
-	case engine.InvalidInput, engine.DomainConflict, engine.UnmanagedFile, engine.UpstreamUnhealthy:
-		return true
-	}
-	return false
-}
-
-// A syncPlan is what a sync would do.
-type syncPlan struct {
-	DryRun bool       `json:"dry_run"`
-	Plan   *plan.Plan `json:"plan"`
-	SyncResult
-}
-
-func (s *Server) sync() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := decodeOptional(r, &struct{}{}); err != nil {
-			writeError(w, r, err)
-			return
-		}
-		y, err := PrepareSync(r.Context(), s.eng, s.registry)
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		if flag(r, dryRun) {
-			p, err := s.planned(r.Context(), y.Request)
-			if err != nil {
-				writeError(w, r, err)
-				return
-			}
-			writeJSON(w, http.StatusOK, syncPlan{true, p, y.Result()})
-			return
-		}
-		if len(y.Request.Routes) > 0 {
-			if _, err := s.do(r.Context(), y.Request); err != nil {
-				writeError(w, r, err)
-				return
-			}
-		}
-		writeJSON(w, http.StatusOK, y.Result())
-	})
+	spoilt := []engine.Code{engine.InvalidInput, engine.DomainConflict, engine.UnmanagedFile, engine.UpstreamUnhealthy}
+	return slices.Contains(spoilt, engine.CodeOf(err))
 }

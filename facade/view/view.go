@@ -1,14 +1,16 @@
-package facade
+// Package view is what is shown of a route, alike over HTTP and on the command line.
+package view
 
 import (
+	"context"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
-// A RouteView is a route as the API and the CLI's list show it: its fields, and what became of them on the host.
-type RouteView struct {
+// A Route is a route in a list: its fields, and what became of them on the host.
+type Route struct {
 	resources.RouteFields
 	// Upstream is scheme, host and port in one: "http://localhost:8001".
 	Upstream string `json:"upstream"`
@@ -18,9 +20,9 @@ type RouteView struct {
 	Status string `json:"status"`
 }
 
-// View returns a route as it is shown in a list.
-func View(st engine.RouteStatus) RouteView {
-	v := RouteView{RouteFields: st.Route.Fields(), SSLEnabled: st.HTTPS, Status: st.Status}
+// RouteOf returns a route as it is shown in a list.
+func RouteOf(st engine.RouteStatus) Route {
+	v := Route{RouteFields: st.Route.Fields(), SSLEnabled: st.HTTPS, Status: st.Status}
 	v.DropletName = st.Name
 	if !st.Route.IsZero() {
 		v.Upstream = st.Route.UpstreamURL()
@@ -28,9 +30,9 @@ func View(st engine.RouteStatus) RouteView {
 	return v
 }
 
-// A RouteDetail is all that is known of one route.
-type RouteDetail struct {
-	RouteView
+// A Detail is all that is known of one route.
+type Detail struct {
+	Route
 	// LastHealthStatus is "healthy", "unhealthy", or "unknown" while the upstream has not been asked.
 	LastHealthStatus    string                    `json:"last_health_status"`
 	LastHealthReason    string                    `json:"last_health_reason,omitempty"`
@@ -40,4 +42,20 @@ type RouteDetail struct {
 	Drifted bool `json:"drifted"`
 }
 
-func etag(st engine.RouteStatus) string { return `"` + st.Fingerprint + `"` }
+// DetailOf gathers what is known of a route without asking its upstream. It makes a TLS handshake with nginx where the
+// route is served over HTTPS.
+func DetailOf(ctx context.Context, eng *engine.Engine, st engine.RouteStatus) Detail {
+	d := Detail{Route: RouteOf(st), LastHealthStatus: "unknown", Drifted: st.Drifted}
+	if h, ok := eng.LastHealth(st.Name); ok {
+		d.LastHealthStatus, d.LastHealthReason, d.LastHealthCheckedAt = "healthy", h.Reason, &h.CheckedAt
+		if !h.Healthy {
+			d.LastHealthStatus = "unhealthy"
+		}
+	}
+	if st.Route.EnableSSL() {
+		if c, err := eng.Certificate(ctx, st.Name); err == nil {
+			d.Certificate = &c
+		}
+	}
+	return d
+}
