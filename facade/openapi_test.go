@@ -64,8 +64,9 @@ func (d document) operations(t testing.TB, f func(method, path string, op operat
 }
 
 func TestEveryEndpointIsDocumentedAndEveryDocumentedOneIsServed(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	var documented, served []string
 	c.document().operations(t, func(method, path string, op operation) {
 		documented = append(documented, method+" "+path)
@@ -81,6 +82,7 @@ func TestEveryEndpointIsDocumentedAndEveryDocumentedOneIsServed(t *testing.T) {
 }
 
 func TestEveryDocumentedEndpointButHealthAsksForAToken(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	file := filepath.Join(t.TempDir(), "tokens")
 	is.NoErr(os.WriteFile(file, []byte("# tests\nci: s3cret\n"), 0o600))
@@ -108,8 +110,9 @@ func TestEveryDocumentedEndpointButHealthAsksForAToken(t *testing.T) {
 }
 
 func TestAnswersAreAsTheDocumentSays(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	d := c.document()
 	up := c.lab.Upstream("alpha")
 	route := routeBody("alpha", up.Port(), "")
@@ -170,8 +173,9 @@ func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 }
 
 func TestTheDocumentListsEveryCodeWithItsStatus(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	d := c.document()
 	var listed []engine.Code
 	for _, code := range d.Components.Schemas["Code"]["enum"].([]any) {
