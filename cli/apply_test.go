@@ -28,6 +28,7 @@ func readFile(t testing.TB, name string) []byte {
 }
 
 func TestASavedPlanDoesWhatItShowed(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -45,11 +46,10 @@ func TestASavedPlanDoesWhatItShowed(t *testing.T) {
 }
 
 func TestPatchMakesOfAPlansDiffsWhatApplyWrites(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	port := h.Upstream("alpha").Port()
-	h.desire(port, "alpha", "gone")
-	h.must("apply", "--auto-approve")
+	port := h.applied("alpha", "gone")
 	h.desire(port, "alpha", "beta")
 	state := strings.Replace(string(readFile(t, filepath.Join(h.Dir, "proxies.json"))), `"domain":"alpha`, `"max_body_size":"7m","domain":"alpha`, 1)
 	h.write("proxies.json", state)
@@ -94,14 +94,15 @@ func patch(t *testing.T, dir string, s plan.Step) {
 }
 
 func TestADryRunShowsThePlanAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	port := h.Upstream("alpha").Port()
 	h.desire(port, "alpha")
 	before := h.Tree()
 	is.Equal(h.must("apply", "--dry-run").stdout, h.must("plan").stdout)
-	h.must("put", "beta", "--domain", "beta.example.test", "--upstream-port", itoa(port), "--dry-run")
-	p := decode[plan.Plan](t, h.must("put", "beta", "--domain", "beta.example.test", "--upstream-port", itoa(port), "--dry-run", "--json").stdout)
+	h.must(put("beta", port, "--dry-run")...)
+	p := decode[plan.Plan](t, h.must(put("beta", port, "--dry-run", "--json")...).stdout)
 	is.Equal(p.Summary.Create, 1)
 	is.Equal(h.Tree().Diff(before), "")
 	entries, err := os.ReadDir(h.StateDir)
@@ -110,6 +111,7 @@ func TestADryRunShowsThePlanAndChangesNothing(t *testing.T) {
 }
 
 func TestQuietSaysOnlyHowItEnded(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -119,6 +121,7 @@ func TestQuietSaysOnlyHowItEnded(t *testing.T) {
 }
 
 func TestApplyWithJSONTellsEveryStepOnALineOfItsOwn(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -161,6 +164,7 @@ func jsonLines(t *testing.T, text string) []map[string]any {
 }
 
 func TestTheDesiredStateComesFromStandardInputToo(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	name := h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -172,12 +176,10 @@ func TestTheDesiredStateComesFromStandardInputToo(t *testing.T) {
 }
 
 func TestTargetsAndKeepUnlistedLimitWhatIsChanged(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	port := h.Upstream("alpha").Port()
-	h.desire(port, "alpha", "beta")
-	h.must("apply", "--auto-approve")
-	h.desire(port, "gamma")
+	h.desire(h.applied("alpha", "beta"), "gamma")
 	is.True(strings.Contains(h.must("plan").stdout, "Plan: 1 to add, 0 to change, 2 to destroy."))
 	is.True(strings.Contains(h.must("plan", "--keep-unlisted").stdout, "Plan: 1 to add, 0 to change, 0 to destroy."))
 	is.True(strings.Contains(h.must("plan", "--target", "route.alpha", "--target=route.gamma").stdout, "Plan: 1 to add, 0 to change, 1 to destroy."))
@@ -188,6 +190,7 @@ func TestTargetsAndKeepUnlistedLimitWhatIsChanged(t *testing.T) {
 
 // A signal must end in exactly the state before or exactly the state after, whichever step it comes at.
 func TestASignalInTheMiddleOfAnApplyLeavesBeforeOrAfter(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	port := h.Upstream("alpha").Port()
@@ -202,7 +205,7 @@ func TestASignalInTheMiddleOfAnApplyLeavesBeforeOrAfter(t *testing.T) {
 	h.write("proxies.json", large)
 
 	for _, kind := range []string{plan.CheckHealth, plan.WriteFile, plan.CreateSymlink, plan.TestConfig, plan.Reload} {
-		switch code := h.interrupt(kind); code {
+		switch code := h.interrupt(kind, syscall.SIGINT); code {
 		case 1, 3:
 			is.Equal(h.Tree().Diff(before), "") // it failed, so nothing of it is left
 			is.True(code == 3 || kind == plan.CheckHealth)
@@ -216,8 +219,8 @@ func TestASignalInTheMiddleOfAnApplyLeavesBeforeOrAfter(t *testing.T) {
 	}
 }
 
-// interrupt applies, and sends SIGINT as soon as a step of this kind has begun.
-func (h *host) interrupt(kind string) int {
+// interrupt applies, sends a signal as soon as a step of this kind has begun, and returns the exit code.
+func (h *host) interrupt(kind string, signal os.Signal) int {
 	h.t.Helper()
 	cmd := h.command("apply", "--auto-approve", "--json")
 	events, err := cmd.StdoutPipe()
@@ -230,7 +233,7 @@ func (h *host) interrupt(kind string) int {
 	sent := false
 	for s := bufio.NewScanner(events); s.Scan(); {
 		if !sent && strings.Contains(s.Text(), `"kind":"`+kind+`"`) {
-			sent = cmd.Process.Signal(syscall.SIGINT) == nil
+			sent = cmd.Process.Signal(signal) == nil
 		}
 	}
 	_ = cmd.Wait() // its exit code is the result
@@ -241,13 +244,13 @@ func (h *host) interrupt(kind string) int {
 }
 
 func TestOfTwoJobsAtTheSameTimeBothSucceed(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	port := itoa(h.Upstream("alpha").Port())
+	port := h.Upstream("alpha").Port()
 	var jobs []*exec.Cmd
 	for _, name := range []string{"alpha", "beta", "gamma"} {
-		jobs = append(jobs, h.command("put", name, "--domain", name+".example.test", "--upstream-host", "127.0.0.1", "--upstream-port", port,
-			"--enable-ssl=false", "--auto-approve", "--lock-timeout", "60s"))
+		jobs = append(jobs, h.command(put(name, port, "--enable-ssl=false", "--lock-timeout", "60s")...))
 	}
 	for _, job := range jobs {
 		is.NoErr(job.Start())

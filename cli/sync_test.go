@@ -11,6 +11,7 @@ import (
 )
 
 func TestSyncRoutesWhatTheRegistryKnowsAndSaysWhatItSkips(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	port := h.Upstream("alpha").Port()

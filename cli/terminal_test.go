@@ -28,6 +28,7 @@ func (h *host) atTerminal(answer string, env []string, args ...string) outcome {
 }
 
 func TestOnlyYesGoesOn(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	name := h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -47,6 +48,7 @@ func TestOnlyYesGoesOn(t *testing.T) {
 }
 
 func TestColourIsForTerminalsThatWantIt(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	name := h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -58,6 +60,7 @@ func TestColourIsForTerminalsThatWantIt(t *testing.T) {
 }
 
 func TestJSONAsksNobody(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	name := h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -67,6 +70,7 @@ func TestJSONAsksNobody(t *testing.T) {
 }
 
 func TestTheDeviceNullIsNoTerminal(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -78,6 +82,7 @@ func TestTheDeviceNullIsNoTerminal(t *testing.T) {
 
 // script(1) is part of every Debian: it gives its command a terminal of its own.
 func TestARealTerminalIsAskedAndGetsColour(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
