@@ -207,6 +207,5 @@ func (p *program) validate(c *cli.Context) error {
 	if c.Bool(optJSON) {
 		return p.printJSON(map[string]any{"valid": true, "routes": len(d.Routes), "certificates": len(d.Certificates)})
 	}
-	_, err = fmt.Fprintf(p.Out, "%s is valid: %s.\n", name, count(len(d.Routes), "route"))
-	return err
+	return sayTo(p.Out, "%s is valid: %s.\n", name, count(len(d.Routes), "route"))
 }

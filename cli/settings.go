@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -140,11 +141,9 @@ func settingFlags() ([]cli.Flag, flagValues) {
 	for _, t := range settingsTable {
 		v := &flagValue{boolean: t.into.boolean}
 		values[t.variable] = v
-		text := t.fallback
-		if text == "" {
-			text = "unset"
-		}
-		flags = append(flags, &cli.GenericFlag{Name: t.flagName(), Usage: t.help + " [$" + t.variable + "]", DefaultText: text, Value: v})
+		flags = append(flags, &cli.GenericFlag{
+			Name: t.flagName(), Usage: t.help + " [$" + t.variable + "]", DefaultText: cmp.Or(t.fallback, "unset"), Value: v,
+		})
 	}
 	return flags, values
 }

@@ -1,6 +1,7 @@
 package facade_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -145,10 +146,7 @@ func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 		{"POST", "/message", "", `{"message_type":"ping","from_service":"x","payload":{"a":[1]},"reply_to":null,"trace_id":"t1"}`, 200},
 		{"POST", "/proxy-manager/message", "", `{"message_type":"news","source":"x"}`, 200},
 	} {
-		url := call.url
-		if url == "" {
-			url = call.path
-		}
+		url := cmp.Or(call.url, call.path)
 		r := c.do(call.method, url, call.body)
 		if r.status != call.status {
 			t.Errorf("%s %s: %d, not %d: %s", call.method, url, r.status, call.status, r.body)

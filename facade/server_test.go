@@ -71,7 +71,7 @@ func serve(t testing.TB, lab *enginetest.Lab, s setup) *client {
 
 // run runs the server's loops until stop is called, or the test ends.
 func (c *client) run() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(c.t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); c.api.Run(ctx) }()
 	stop = func() { cancel(); <-ended }

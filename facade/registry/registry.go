@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -165,11 +166,7 @@ func parseDroplet(raw json.RawMessage) (d droplet, name string, err error) {
 // isActive reports whether a droplet is to be reached: the words are those of the Universal Droplet Contract for a
 // droplet's state and for its health.
 func isActive(status string) bool {
-	switch strings.ToLower(status) {
-	case "", "active", "healthy", "degraded":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"", "active", "healthy", "degraded"}, strings.ToLower(status))
 }
 
 // setEndpoint takes host and port from "http://host:port", with the scheme's own port if none is given.
