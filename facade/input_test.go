@@ -100,6 +100,13 @@ func TestEveryFailureOfAChangeHasItsCode(t *testing.T) {
 	is.Equal(r.status, 422)
 	is.Equal(r.code(t), "UPSTREAM_UNHEALTHY")
 	is.Equal(c.lab.Tree().Diff(before), "")
+	var told []string // of the failure, beside the step's own line
+	for _, line := range lines(t, c.log.String()) {
+		if line["error_code"] == "UPSTREAM_UNHEALTHY" && line["error"] != nil {
+			told = append(told, line["action"].(string))
+		}
+	}
+	is.Equal(told, []string{"put"}) // once, in the audit log
 
 	r = c.do("PUT", "/proxies/other", routeBody("alpha", up.Port(), ""))
 	is.Equal(r.status, 409)
