@@ -92,6 +92,9 @@ func (m maintenance) nextLook() time.Duration {
 // and one that fails holds up none. It reports whether it came to all of them.
 func (m maintenance) renewAll(ctx context.Context) (whole bool) {
 	p, err := m.Plan(ctx, RenewDue())
+	if ctx.Err() != nil {
+		return true
+	}
 	if err != nil {
 		m.log.ErrorContext(ctx, "certificates that are due could not be looked for", "error_code", CodeOf(err), "error", err)
 		return true
@@ -123,8 +126,8 @@ func certificatesToGet(p *plan.Plan) []string {
 // healServed has nginx load the certificates that it has yet to load.
 func (m maintenance) healServed(ctx context.Context) {
 	stale, err := m.CheckServed(ctx)
-	if err != nil || len(stale) == 0 {
-		return // where nginx can't be looked at, health says why
+	if err != nil || len(stale) == 0 || ctx.Err() != nil {
+		return // where nginx can't be looked at, health says why; and a look that was broken off has seen nothing
 	}
 	m.log.WarnContext(ctx, "nginx serves other certificates than those on disk: it is reloaded", "certificates", strings.Join(stale, " "))
 	if _, err := m.do(ctx, Request{Operation: "reload", KeepUnlisted: true, Reload: true}); err != nil {
