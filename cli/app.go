@@ -65,11 +65,16 @@ type program struct {
 //
 // The first SIGINT or SIGTERM ends the run in good order: an apply finishes its step and is undone. The second ends the
 // process at once, and the journal is there for the next run.
-func Main(args []string, streams Streams) int {
+func Main(args []string, streams Streams) (code int) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // from then on a signal does what it does by default
 	p := &program{Streams: streams}
+	defer func() {
+		if v := recover(); v != nil {
+			code = p.panicked(v)
+		}
+	}()
 	return p.exit(p.run(ctx, args))
 }
 

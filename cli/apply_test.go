@@ -28,6 +28,7 @@ func readFile(t testing.TB, name string) []byte {
 }
 
 func TestASavedPlanDoesWhatItShowed(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -37,7 +38,7 @@ func TestASavedPlanDoesWhatItShowed(t *testing.T) {
 	is.Equal(info.Mode().Perm(), os.FileMode(0o600)) // diffs show configurations
 	is.Equal(h.must("show", "plan.json").stdout, shown)
 	is.Equal(h.must("plan", "--json").stdout, string(readFile(t, filepath.Join(h.Dir, "plan.json"))))
-	is.True(strings.Contains(shown, "Plan: 1 to add, 0 to change, 0 to destroy."))
+	is.True(strings.Contains(shown, "Plan: 3 to add, 0 to change, 0 to destroy."))
 	h.must("apply", "plan.json", "--auto-approve")
 	got, err := h.Get("alpha.example.test", "/name")
 	is.NoErr(err)
@@ -45,11 +46,10 @@ func TestASavedPlanDoesWhatItShowed(t *testing.T) {
 }
 
 func TestPatchMakesOfAPlansDiffsWhatApplyWrites(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	port := h.Upstream("alpha").Port()
-	h.desire(port, "alpha", "gone")
-	h.must("apply", "--auto-approve")
+	port := h.applied("alpha", "gone")
 	h.desire(port, "alpha", "beta")
 	state := strings.Replace(string(readFile(t, filepath.Join(h.Dir, "proxies.json"))), `"domain":"alpha`, `"max_body_size":"7m","domain":"alpha`, 1)
 	h.write("proxies.json", state)
@@ -71,7 +71,7 @@ func TestPatchMakesOfAPlansDiffsWhatApplyWrites(t *testing.T) {
 			is.True(os.IsNotExist(err))
 		}
 	}
-	is.Equal(p.Summary, plan.Summary{Create: 1, Update: 1, Delete: 1})
+	is.Equal(p.Summary, plan.Summary{Create: 1, Update: 1, Delete: 1, Unchanged: 2})
 }
 
 // patch applies a step's diff to a copy of its file below dir.
@@ -94,15 +94,16 @@ func patch(t *testing.T, dir string, s plan.Step) {
 }
 
 func TestADryRunShowsThePlanAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	port := h.Upstream("alpha").Port()
 	h.desire(port, "alpha")
 	before := h.Tree()
 	is.Equal(h.must("apply", "--dry-run").stdout, h.must("plan").stdout)
-	h.must("put", "beta", "--domain", "beta.example.test", "--upstream-port", itoa(port), "--dry-run")
-	p := decode[plan.Plan](t, h.must("put", "beta", "--domain", "beta.example.test", "--upstream-port", itoa(port), "--dry-run", "--json").stdout)
-	is.Equal(p.Summary.Create, 1)
+	h.must(put("beta", port, "--dry-run")...)
+	p := decode[plan.Plan](t, h.must(put("beta", port, "--dry-run", "--json")...).stdout)
+	is.Equal(p.Summary.Create, 3)
 	is.Equal(h.Tree().Diff(before), "")
 	entries, err := os.ReadDir(h.StateDir)
 	is.NoErr(err)
@@ -110,15 +111,17 @@ func TestADryRunShowsThePlanAndChangesNothing(t *testing.T) {
 }
 
 func TestQuietSaysOnlyHowItEnded(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
 	got := h.must("apply", "-q", "--auto-approve")
-	is.Equal(got.stdout, "Apply complete! 1 added, 0 changed, 0 destroyed.\n")
+	is.Equal(got.stdout, "Apply complete! 3 added, 0 changed, 0 destroyed.\n")
 	is.Equal(got.stderr, "")
 }
 
 func TestApplyWithJSONTellsEveryStepOnALineOfItsOwn(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -126,7 +129,7 @@ func TestApplyWithJSONTellsEveryStepOnALineOfItsOwn(t *testing.T) {
 	is.Equal(lines[0]["type"], "version")
 	last := lines[len(lines)-1]
 	is.Equal(last["type"], "summary")
-	is.Equal(last["summary"].(map[string]any)["create"], float64(1))
+	is.Equal(last["summary"].(map[string]any)["create"], float64(3)) // the route, and the two files that routes share
 	done := 0
 	for _, l := range lines {
 		if l["type"] == "step_done" {
@@ -161,6 +164,7 @@ func jsonLines(t *testing.T, text string) []map[string]any {
 }
 
 func TestTheDesiredStateComesFromStandardInputToo(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	name := h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -168,26 +172,25 @@ func TestTheDesiredStateComesFromStandardInputToo(t *testing.T) {
 	cmd.Stdin = strings.NewReader(string(readFile(t, name)))
 	got := finish(t, cmd)
 	is.Equal(got.code, 0)
-	is.True(strings.Contains(got.stdout, "1 added"))
+	is.True(strings.Contains(got.stdout, "3 added"))
 }
 
 func TestTargetsAndKeepUnlistedLimitWhatIsChanged(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	port := h.Upstream("alpha").Port()
-	h.desire(port, "alpha", "beta")
-	h.must("apply", "--auto-approve")
-	h.desire(port, "gamma")
+	h.desire(h.applied("alpha", "beta"), "gamma")
 	is.True(strings.Contains(h.must("plan").stdout, "Plan: 1 to add, 0 to change, 2 to destroy."))
 	is.True(strings.Contains(h.must("plan", "--keep-unlisted").stdout, "Plan: 1 to add, 0 to change, 0 to destroy."))
 	is.True(strings.Contains(h.must("plan", "--target", "route.alpha", "--target=route.gamma").stdout, "Plan: 1 to add, 0 to change, 1 to destroy."))
-	is.True(strings.Contains(h.must("plan", "--destroy").stdout, "Plan: 0 to add, 0 to change, 2 to destroy."))
+	is.True(strings.Contains(h.must("plan", "--destroy").stdout, "Plan: 0 to add, 0 to change, 4 to destroy."))
 	h.must("destroy", "--auto-approve")
 	is.Equal(h.must("list", "--json").stdout, "[]\n")
 }
 
 // A signal must end in exactly the state before or exactly the state after, whichever step it comes at.
 func TestASignalInTheMiddleOfAnApplyLeavesBeforeOrAfter(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	port := h.Upstream("alpha").Port()
@@ -202,7 +205,7 @@ func TestASignalInTheMiddleOfAnApplyLeavesBeforeOrAfter(t *testing.T) {
 	h.write("proxies.json", large)
 
 	for _, kind := range []string{plan.CheckHealth, plan.WriteFile, plan.CreateSymlink, plan.TestConfig, plan.Reload} {
-		switch code := h.interrupt(kind); code {
+		switch code := h.interrupt(kind, syscall.SIGINT); code {
 		case 1, 3:
 			is.Equal(h.Tree().Diff(before), "") // it failed, so nothing of it is left
 			is.True(code == 3 || kind == plan.CheckHealth)
@@ -216,8 +219,8 @@ func TestASignalInTheMiddleOfAnApplyLeavesBeforeOrAfter(t *testing.T) {
 	}
 }
 
-// interrupt applies, and sends SIGINT as soon as a step of this kind has begun.
-func (h *host) interrupt(kind string) int {
+// interrupt applies, sends a signal as soon as a step of this kind has begun, and returns the exit code.
+func (h *host) interrupt(kind string, signal os.Signal) int {
 	h.t.Helper()
 	cmd := h.command("apply", "--auto-approve", "--json")
 	events, err := cmd.StdoutPipe()
@@ -230,7 +233,7 @@ func (h *host) interrupt(kind string) int {
 	sent := false
 	for s := bufio.NewScanner(events); s.Scan(); {
 		if !sent && strings.Contains(s.Text(), `"kind":"`+kind+`"`) {
-			sent = cmd.Process.Signal(syscall.SIGINT) == nil
+			sent = cmd.Process.Signal(signal) == nil
 		}
 	}
 	_ = cmd.Wait() // its exit code is the result
@@ -241,13 +244,13 @@ func (h *host) interrupt(kind string) int {
 }
 
 func TestOfTwoJobsAtTheSameTimeBothSucceed(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	port := itoa(h.Upstream("alpha").Port())
+	port := h.Upstream("alpha").Port()
 	var jobs []*exec.Cmd
 	for _, name := range []string{"alpha", "beta", "gamma"} {
-		jobs = append(jobs, h.command("put", name, "--domain", name+".example.test", "--upstream-host", "127.0.0.1", "--upstream-port", port,
-			"--enable-ssl=false", "--auto-approve", "--lock-timeout", "60s"))
+		jobs = append(jobs, h.command(put(name, port, "--enable-ssl=false", "--lock-timeout", "60s")...))
 	}
 	for _, job := range jobs {
 		is.NoErr(job.Start())

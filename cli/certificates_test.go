@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -10,11 +9,10 @@ import (
 )
 
 func TestSSLObtainsTheCertificateOnceAndSaysWhatItIs(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	lab := enginetest.Start(t, enginetest.Options{ACME: true})
-	h := &host{Lab: lab, t: t, env: append(lab.Env(), "PATH="+os.Getenv("PATH"), "USER=tester")}
-	h.must("put", "shop", "--domain", "shop.example.test", "--upstream-host", "127.0.0.1",
-		"--upstream-port", itoa(h.Upstream("shop").Port()), "--auto-approve")
+	h := startHost(t, enginetest.Options{ACME: true})
+	h.must(put("shop", h.Upstream("shop").Port())...)
 	planned := h.must("ssl", "shop", "--dry-run")
 	is.True(strings.Contains(planned.stdout, "obtain a certificate for shop.example.test"))
 
@@ -36,11 +34,10 @@ func TestSSLObtainsTheCertificateOnceAndSaysWhatItIs(t *testing.T) {
 }
 
 func TestACertificateThatTheCARefusesLeavesTheRouteOnHTTPAndExits3(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	lab := enginetest.Start(t, enginetest.Options{ACME: true})
-	h := &host{Lab: lab, t: t, env: append(lab.Env(), "PATH="+os.Getenv("PATH"), "USER=tester")}
-	got := h.run("put", "blocked", "--domain", enginetest.BlockedDomain, "--upstream-host", "127.0.0.1",
-		"--upstream-port", itoa(h.Upstream("blocked").Port()), "--auto-issue-ssl", "--auto-approve")
+	h := startHost(t, enginetest.Options{ACME: true})
+	got := h.run(put("blocked", h.Upstream("blocked").Port(), "--domain", enginetest.BlockedDomain, "--auto-issue-ssl")...)
 	is.Equal(got.code, 3)
 	for _, says := range []string{"SSL_ISSUANCE_FAILED", "proxy-manager ssl", "HTTP"} {
 		if !strings.Contains(got.stderr, says) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -75,11 +76,7 @@ func (p *program) version(c *cli.Context) error {
 	if c.Bool(optJSON) {
 		return p.printJSON(map[string]string{"proxy_manager": engine.Version, "plan_format": plan.FormatVersion, "nginx": nginx})
 	}
-	if nginx == "" {
-		nginx = "not found at " + p.settings.NginxBin
-	}
-	_, err = fmt.Fprintf(p.Out, "proxy-manager %s\nnginx %s\n", engine.Version, nginx)
-	return err
+	return sayTo(p.Out, "proxy-manager %s\nnginx %s\n", engine.Version, cmp.Or(nginx, "not found at "+p.settings.NginxBin))
 }
 
 // checkVersions holds the constraints of a desired state against what is here. A machine that only checks files may have
@@ -105,12 +102,7 @@ func (p *program) checkVersions(c *cli.Context, d resources.Desired) error {
 	return errors.Join(err, d.Admits(own, nginx))
 }
 
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
+func orDash(s string) string { return cmp.Or(s, "-") }
 
 func count(n int, what string) string {
 	if n == 1 {

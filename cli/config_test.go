@@ -98,6 +98,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 }
 
 func TestTheCompletionScriptsAreGoodAndOfferCommandsOptionsAndNames(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		script := finish(t, exec.Command(binary, "completion", shell))
@@ -113,8 +114,7 @@ func TestTheCompletionScriptsAreGoodAndOfferCommandsOptionsAndNames(t *testing.T
 	is.Equal(finish(t, exec.Command(binary, "completion", "tcsh")).code, 1)
 
 	h := startHost(t)
-	h.must("put", "shop", "--domain", "shop.example.test", "--upstream-host", "127.0.0.1", "--upstream-port",
-		itoa(h.Upstream("alpha").Port()), "--enable-ssl=false", "--auto-approve")
+	h.must(put("shop", h.Upstream("alpha").Port(), "--enable-ssl=false")...)
 	offers := func(typed string) string {
 		cmd := exec.Command("bash", "-c", `source <(proxy-manager completion bash); COMP_WORDS=(`+typed+`); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _proxy_manager; echo "${COMPREPLY[*]}"`)
 		cmd.Env = append(h.env, "PATH="+strings.TrimSuffix(binary, "/proxy-manager")+":/usr/bin:/bin")
@@ -130,4 +130,15 @@ func TestTheManualPageIsOne(t *testing.T) {
 	got := finish(t, exec.Command(binary, "man"))
 	is.Equal(got.code, 0)
 	is.True(strings.Contains(got.stdout, `.SH NAME`))
+}
+
+func TestVersionNamesBothPrograms(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := startHost(t)
+	facts := decode[map[string]string](t, h.must("version", "--json").stdout)
+	is.Equal(facts["plan_format"], "1.0")
+	is.Equal(h.must("version").stdout, "proxy-manager "+facts["proxy_manager"]+"\nnginx "+facts["nginx"]+"\n")
+	is.True(facts["nginx"] != "")
+	is.True(strings.Contains(h.must("version", "--nginx-bin", "/nowhere/nginx").stdout, "nginx not found at /nowhere/nginx\n"))
 }

@@ -2,12 +2,9 @@ package cli
 
 import (
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/plan"
-	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/urfave/cli/v2"
 )
 
@@ -24,14 +21,6 @@ func (p *program) driftCommand() *cli.Command {
 	}
 }
 
-// A drifted resource is one that is not as it was written.
-type drifted struct {
-	Address string `json:"address"`
-	Reason  string `json:"reason"`
-	// Diffs lead back to what was written. There are none where only the desired state knows what that was.
-	Diffs []string `json:"diffs"`
-}
-
 func (p *program) drift(c *cli.Context) error {
 	if err := noOperands(c); err != nil {
 		return err
@@ -40,7 +29,7 @@ func (p *program) drift(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := driftOf(c, e)
+	list, err := e.Drift(c.Context)
 	if err != nil {
 		return err
 	}
@@ -53,48 +42,7 @@ func (p *program) drift(c *cli.Context) error {
 	return nil
 }
 
-// driftOf holds every route against its own description, in the header of its file.
-func driftOf(c *cli.Context, e *engine.Engine) ([]drifted, error) {
-	status, err := e.Routes(c.Context)
-	if err != nil {
-		return nil, err
-	}
-	list := []drifted{}
-	var known []resources.Route
-	for _, r := range status {
-		if r.Route.IsZero() {
-			list = append(list, drifted{"route." + r.Name, "its file no longer says what it was made from: put the route anew", []string{}})
-			continue
-		}
-		known = append(known, r.Route)
-	}
-	if len(known) == 0 {
-		return list, nil
-	}
-	pl, err := e.Plan(c.Context, engine.Put(known...))
-	if err != nil {
-		return nil, err
-	}
-	for _, change := range pl.Changes {
-		if change.Drifted {
-			list = append(list, drifted{change.Address, change.Reason, diffsOf(pl, change.Address)})
-		}
-	}
-	slices.SortFunc(list, func(a, b drifted) int { return strings.Compare(a.Address, b.Address) })
-	return list, nil
-}
-
-func diffsOf(pl *plan.Plan, address string) []string {
-	diffs := []string{}
-	for _, s := range pl.Steps {
-		if s.Address == address && s.Diff != "" {
-			diffs = append(diffs, s.Diff)
-		}
-	}
-	return diffs
-}
-
-func (p *program) showDrift(c *cli.Context, list []drifted) error {
+func (p *program) showDrift(c *cli.Context, list []engine.Drift) error {
 	if c.Bool(optJSON) {
 		return p.printJSON(list)
 	}
@@ -102,13 +50,14 @@ func (p *program) showDrift(c *cli.Context, list []drifted) error {
 		return sayTo(p.Out, "No drift. Every file is as it was written.\n")
 	}
 	for _, d := range list {
-		if err := sayTo(p.Out, "%s: %s\n", visible(d.Address), visible(d.Reason)); err != nil {
+		if err := sayTo(p.Out, "%s: %s\n", visible(d.Address), visible(d.Message)); err != nil {
 			return err
 		}
-		for _, diff := range d.Diffs {
-			if err := p.printDiff(diff); err != nil {
-				return err
-			}
+		if d.Diff == "" {
+			continue
+		}
+		if err := plan.WriteDiff(p.Out, d.Diff, p.text()); err != nil {
+			return err
 		}
 	}
 	return nil

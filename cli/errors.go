@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
-	"github.com/fullpotential-ai/proxy-manager/facade"
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 )
 
 // exitChanges is the exit code of plan and drift with --detailed-exitcode when there is something to do.
@@ -24,7 +25,17 @@ func (p *program) exit(err error) int {
 	if err != nil {
 		p.report(err)
 	}
-	return facade.ExitCode(err)
+	return codes.Exit(err)
+}
+
+// panicked reports a panic and returns the exit code for it. Go's own is 2, which would say that changes are planned.
+func (p *program) panicked(v any) int {
+	line(p.Err, "Error:", fmt.Sprintf("panic: %v", v))
+	line(p.Err, "  code:   ", string(engine.Internal))
+	line(p.Err, "  outcome:", "not known")
+	line(p.Err, "  next:   ", "run 'proxy-manager recover': if an apply was interrupted, it brings the host in order; and report the stack below")
+	_, _ = p.Err.Write(debug.Stack())
+	return codes.Exit(&engine.Error{Code: engine.Internal})
 }
 
 // report says what failed, where, what became of the host and what helps.
@@ -35,8 +46,8 @@ func (p *program) report(err error) {
 		label = "\x1b[31mError:\x1b[0m"
 	}
 	line(w, label, err.Error())
-	var failure *engine.Error
-	if !errors.As(err, &failure) {
+	failure, ok := errors.AsType[*engine.Error](err)
+	if !ok {
 		line(w, "  outcome:", engine.Untouched.String())
 		return
 	}
@@ -69,6 +80,7 @@ var nextSteps = map[engine.Code]string{
 	engine.NginxTestFailed:    "nginx goes on serving what it served; mend what nginx complains about and try again",
 	engine.NginxReloadFailed:  "nginx goes on serving what it served; if a port is in use, 'ss -ltnp' shows by whom",
 	engine.DomainConflict:     "remove the domain from one of the two; a site that was written by hand can be taken over with 'proxy-manager adopt FILE --as NAME'",
+	engine.ConfigReadFailed:   "run it as a user who may read what the message names (root, usually)",
 	engine.ConfigWriteFailed:  "check that the directory is there, is writable by you (root, usually) and that the disk is not full",
 	engine.ConfigDeleteFailed: "check that the directory is writable by you (root, usually)",
 	engine.SSLIssuanceFailed:  "the route answers over HTTP meanwhile; mend the cause, then run 'proxy-manager ssl NAME'",
@@ -83,8 +95,7 @@ func nextStep(failure *engine.Error) string {
 }
 
 func detailsOf(err error) map[string]any {
-	var failure *engine.Error
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*engine.Error](err); ok {
 		return failure.Details
 	}
 	return nil

@@ -13,12 +13,13 @@ import (
 )
 
 func TestExitCode0WhenDoneAndWhenThereIsNothingToDo(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha", "beta")
 
 	first := h.must("apply", "--auto-approve")
-	is.True(strings.Contains(first.stdout, "Apply complete! 2 added, 0 changed, 0 destroyed."))
+	is.True(strings.Contains(first.stdout, "Apply complete! 4 added, 0 changed, 0 destroyed."))
 	is.True(strings.Contains(first.stderr, "done, ")) // step by step
 	got, err := h.Get("beta.example.test", "/name")
 	is.NoErr(err)
@@ -31,6 +32,7 @@ func TestExitCode0WhenDoneAndWhenThereIsNothingToDo(t *testing.T) {
 }
 
 func TestExitCode1AndNothingChangedWhenRefused(t *testing.T) {
+	t.Parallel()
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
 	before := h.Tree()
@@ -71,6 +73,7 @@ func TestExitCode1AndNothingChangedWhenRefused(t *testing.T) {
 }
 
 func TestExitCode2OnlyWhenAskedForAndChangesArePlanned(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	port := h.Upstream("alpha").Port()
@@ -81,7 +84,7 @@ func TestExitCode2OnlyWhenAskedForAndChangesArePlanned(t *testing.T) {
 	is.Equal(h.run("plan", "--detailed-exitcode").code, 0)
 	is.Equal(h.run("drift", "--detailed-exitcode").code, 0)
 
-	is.NoErr(os.WriteFile(filepath.Join(h.SitesAvailable, "fpai-alpha.conf"), append(readFile(t, filepath.Join(h.SitesAvailable, "fpai-alpha.conf")), "# by hand\n"...), 0o644))
+	h.edit("fpai-alpha.conf")
 	drift := h.run("drift", "--detailed-exitcode")
 	is.Equal(drift.code, 2)
 	is.True(strings.Contains(drift.stdout, "-# by hand"))
@@ -90,11 +93,10 @@ func TestExitCode2OnlyWhenAskedForAndChangesArePlanned(t *testing.T) {
 }
 
 func TestExitCode3WhenItFailedAndWasUndone(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	port := h.Upstream("alpha").Port()
-	h.desire(port, "alpha")
-	h.must("apply", "--auto-approve")
+	h.applied("alpha")
 	before := h.Tree()
 
 	taken, err := net.Listen("tcp", ":0") // by another process than nginx
@@ -115,10 +117,10 @@ func TestExitCode3WhenItFailedAndWasUndone(t *testing.T) {
 }
 
 func TestExitCode4WhenRecoveryIsNeeded(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	h.desire(h.Upstream("alpha").Port(), "alpha")
-	h.must("apply", "--auto-approve")
+	port := h.applied("alpha")
 	// A journal that was damaged by hand: what it says can't be trusted, so nothing may be done by it.
 	entries, err := os.ReadDir(filepath.Join(h.StateDir, "history"))
 	is.NoErr(err)
@@ -127,7 +129,7 @@ func TestExitCode4WhenRecoveryIsNeeded(t *testing.T) {
 	hot := filepath.Join(h.StateDir, "journal", entries[0].Name())
 	is.NoErr(os.WriteFile(hot, journal, 0o600))
 
-	h.desire(h.Upstream("alpha").Port(), "alpha", "beta")
+	h.desire(port, "alpha", "beta")
 	before := h.Tree()
 	for _, args := range [][]string{{"apply", "--auto-approve"}, {"recover"}, {"put", "alpha", "--hsts", "--auto-approve"}} {
 		got := h.run(args...)
@@ -144,13 +146,14 @@ func TestExitCode4WhenRecoveryIsNeeded(t *testing.T) {
 }
 
 func TestExitCode5WhenTheSavedPlanIsStale(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	port := h.Upstream("alpha").Port()
 	h.desire(port, "alpha")
 	h.must("plan", "--out", "plan.json")
 	is.True(!strings.Contains(h.must("show", "plan.json").stderr, "stale"))
-	h.must("put", "beta", "--domain", "beta.example.test", "--upstream-host", "127.0.0.1", "--upstream-port", itoa(port), "--enable-ssl=false", "--auto-approve")
+	h.must(put("beta", port, "--enable-ssl=false")...)
 	before := h.Tree()
 	got := h.run("apply", "plan.json", "--auto-approve")
 	is.Equal(got.code, 5)
@@ -160,6 +163,7 @@ func TestExitCode5WhenTheSavedPlanIsStale(t *testing.T) {
 }
 
 func TestExitCode6WhenTheLockIsHeld(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")

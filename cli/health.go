@@ -2,9 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
-	"github.com/fullpotential-ai/proxy-manager/facade"
+	"github.com/fullpotential-ai/proxy-manager/facade/health"
 	"github.com/urfave/cli/v2"
 )
 
@@ -28,7 +29,7 @@ func (p *program) health(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	h := facade.Health(c.Context, e)
+	h := health.Look(c.Context, e, time.Now).Report()
 	if c.Bool(optJSON) {
 		err = p.printJSON(h)
 	} else {
@@ -41,7 +42,7 @@ func (p *program) health(c *cli.Context) error {
 }
 
 // complaint is why nothing is served, or would be after a restart.
-func complaint(n facade.NginxHealth) error {
+func complaint(n health.Nginx) error {
 	why := ""
 	switch {
 	case !n.Present:
@@ -56,7 +57,7 @@ func complaint(n facade.NginxHealth) error {
 	return &engine.Error{Code: engine.NginxBroken, Message: why}
 }
 
-func healthRows(h facade.HostHealth) [][]string {
+func healthRows(h health.Report) [][]string {
 	return [][]string{
 		{"status", h.Status},
 		{"nginx", orDash(h.Nginx.Version)},

@@ -2,14 +2,17 @@ package cli_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
 )
@@ -45,9 +48,9 @@ type host struct {
 	env []string
 }
 
-func startHost(t testing.TB) *host {
+func startHost(t testing.TB, o ...enginetest.Options) *host {
 	t.Helper()
-	lab := enginetest.Start(t, enginetest.Options{})
+	lab := enginetest.Start(t, cmp.Or(append(o, enginetest.Options{})...))
 	return &host{Lab: lab, t: t, env: append(lab.Env(), "PATH="+os.Getenv("PATH"), "USER=tester")}
 }
 
@@ -75,8 +78,7 @@ func finish(t testing.TB, cmd *exec.Cmd) outcome {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)
 	}
 	return outcome{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
@@ -90,6 +92,31 @@ func (h *host) must(args ...string) outcome {
 		h.t.Fatalf("proxy-manager %s: exit %d\n%s%s", strings.Join(args, " "), o.code, o.stdout, o.stderr)
 	}
 	return o
+}
+
+// put are the arguments that put a route to an upstream on this host without asking.
+func put(name string, port int, more ...string) []string {
+	return append([]string{"put", name, "--domain", name + ".example.test", "--upstream-host", "127.0.0.1",
+		"--upstream-port", strconv.Itoa(port), "--auto-approve"}, more...)
+}
+
+// until waits for something to become true, and fails the test if that takes long.
+func (h *host) until(become func() bool) {
+	h.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !become(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			h.t.Fatal("waited in vain")
+		}
+	}
+}
+
+// applied applies a desired state with one route for each name, to an upstream that it starts, and returns its port.
+func (h *host) applied(names ...string) (port int) {
+	h.t.Helper()
+	port = h.Upstream("alpha").Port()
+	h.desire(port, names...)
+	h.must("apply", "--auto-approve")
+	return port
 }
 
 // desire writes a desired state with one route for each name, over HTTP to the upstream's port, and returns its path.
@@ -116,6 +143,15 @@ func (h *host) write(name, text string) string {
 		h.t.Fatal(err)
 	}
 	return path
+}
+
+// edit adds a line to a site's file, as a person would.
+func (h *host) edit(site string) {
+	h.t.Helper()
+	path := filepath.Join(h.SitesAvailable, site)
+	if err := os.WriteFile(path, append(readFile(h.t, path), "# by hand\n"...), 0o644); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 func decode[T any](t testing.TB, text string) T {

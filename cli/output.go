@@ -19,10 +19,13 @@ func (p *program) printJSON(v any) error {
 	return e.Encode(v)
 }
 
-// printPlan writes a plan as text, in colour on a terminal.
-func (p *program) printPlan(pl *plan.Plan) error {
-	return pl.WriteText(p.Out, plan.TextOptions{Terminal: p.OutTerminal, Color: p.colour(p.OutTerminal)})
+// text is how plans and diffs look on stdout: in colour on a terminal, which nothing in them can drive, and otherwise as
+// patch takes them.
+func (p *program) text() plan.TextOptions {
+	return plan.TextOptions{Terminal: p.OutTerminal, Color: p.colour(p.OutTerminal)}
 }
+
+func (p *program) printPlan(pl *plan.Plan) error { return pl.WriteText(p.Out, p.text()) }
 
 // say writes a line of talk, which is no data.
 func (p *program) say(format string, args ...any) {
@@ -62,26 +65,4 @@ func yesNo(b bool) string {
 		return "yes"
 	}
 	return "no"
-}
-
-// printDiff writes a diff as patch takes it. On a terminal nothing in it can drive the terminal.
-func (p *program) printDiff(diff string) error {
-	if !p.OutTerminal {
-		return sayTo(p.Out, "%s", diff)
-	}
-	for l := range strings.Lines(diff) {
-		if err := sayTo(p.Out, "%s\n", p.paint(l[0], visible(strings.TrimSuffix(l, "\n")))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// paint colours a line of a diff by its first character.
-func (p *program) paint(first byte, line string) string {
-	colours := map[byte]string{'+': "\x1b[32m", '-': "\x1b[31m"}
-	if colour := colours[first]; colour != "" && p.colour(p.OutTerminal) {
-		return colour + line + "\x1b[0m"
-	}
-	return line
 }

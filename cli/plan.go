@@ -97,20 +97,13 @@ func (p *program) readDesired(ctx context.Context, name string) (resources.Desir
 	}
 	d, err := resources.ParseDesired(text)
 	if err != nil {
-		return d, invalid(name, err)
+		return d, inFile(name, err)
 	}
 	return d, nil
 }
 
-// invalid returns the error of something that a user gave.
-func invalid(what string, err error) error {
-	e := &engine.Error{Code: engine.InvalidInput, Message: what, Err: err}
-	var conflict *resources.DomainConflict
-	if errors.As(err, &conflict) {
-		e.Code = engine.DomainConflict
-	}
-	return e
-}
+// inFile returns the error of what is in a file that a user gave, with its name.
+func inFile(name string, err error) error { return fmt.Errorf("%s: %w", name, engine.Invalid(err)) }
 
 // savePlan writes a plan where a reader finds it whole or not at all, for its owner alone: diffs show configurations.
 func savePlan(name string, pl *plan.Plan) (err error) {
@@ -170,7 +163,7 @@ func (p *program) readPlan(ctx context.Context, name string) (*plan.Plan, error)
 	}
 	pl, err := plan.Parse(text)
 	if err != nil {
-		return nil, invalid(name, err)
+		return nil, inFile(name, err)
 	}
 	return pl, nil
 }
@@ -209,11 +202,10 @@ func (p *program) validate(c *cli.Context) error {
 		return err
 	}
 	if err := p.checkVersions(c, d); err != nil {
-		return invalid(name, err)
+		return inFile(name, err)
 	}
 	if c.Bool(optJSON) {
 		return p.printJSON(map[string]any{"valid": true, "routes": len(d.Routes), "certificates": len(d.Certificates)})
 	}
-	_, err = fmt.Fprintf(p.Out, "%s is valid: %s.\n", name, count(len(d.Routes), "route"))
-	return err
+	return sayTo(p.Out, "%s is valid: %s.\n", name, count(len(d.Routes), "route"))
 }

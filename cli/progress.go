@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
-	"github.com/fullpotential-ai/proxy-manager/facade"
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/urfave/cli/v2"
 )
@@ -196,6 +196,6 @@ type errorLine struct {
 func errorLineOf(err error) errorLine {
 	return errorLine{
 		Type: lineError, Code: engine.CodeOf(err), Message: err.Error(), Outcome: engine.OutcomeOf(err).String(),
-		ExitCode: facade.ExitCode(err), Details: detailsOf(err),
+		ExitCode: codes.Exit(err), Details: detailsOf(err),
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
 )
 
 // maxFile bounds what is read from a file: the plan of tens of thousands of routes has less.
@@ -18,7 +20,7 @@ func (p *program) read(ctx context.Context, name string) ([]byte, error) {
 		}
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, invalid("", err)
+			return nil, engine.Invalid(err)
 		}
 		defer f.Close()
 		return readAll(name, f)
@@ -31,7 +33,7 @@ func readAll(name string, r io.Reader) ([]byte, error) {
 		err = errors.New("too long")
 	}
 	if err != nil {
-		return nil, invalid(name, err)
+		return nil, inFile(name, err)
 	}
 	return text, nil
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
-	"github.com/fullpotential-ai/proxy-manager/facade"
+	"github.com/fullpotential-ai/proxy-manager/facade/view"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/urfave/cli/v2"
 )
@@ -34,9 +34,9 @@ func (p *program) list(c *cli.Context) error {
 		return err
 	}
 	if c.Bool(optJSON) {
-		views := make([]facade.RouteView, len(routes))
+		views := make([]view.Route, len(routes))
 		for i, r := range routes {
-			views[i] = facade.View(r)
+			views[i] = view.RouteOf(r)
 		}
 		return p.printJSON(views)
 	}
@@ -90,7 +90,7 @@ func (p *program) get(c *cli.Context) error {
 		return err
 	}
 	askUpstream(c, e, r.Route)
-	detail := facade.Detail(c.Context, e, r)
+	detail := view.DetailOf(c.Context, e, r)
 	if c.Bool(optJSON) {
 		return p.printJSON(detail)
 	}
@@ -110,7 +110,7 @@ func nameOperand(c *cli.Context) (string, error) {
 	return strings.ToLower(name), err
 }
 
-func routeRows(r engine.RouteStatus, d facade.RouteDetail) [][]string {
+func routeRows(r engine.RouteStatus, d view.Detail) [][]string {
 	rows := [][]string{{"name", r.Name}, {"status", statusOf(r)}, {"file", r.File}}
 	if r.Route.IsZero() {
 		return rows
@@ -192,11 +192,11 @@ func changedRoute(c *cli.Context, name string, present resources.Route) (resourc
 		fields = present.Fields()
 	}
 	if err := setFields(c, resources.RouteTable(), &fields); err != nil {
-		return resources.Route{}, invalid("", err)
+		return resources.Route{}, engine.Invalid(err)
 	}
 	route, err := resources.NewRoute(fields)
 	if err != nil {
-		return route, invalid("", err)
+		return route, engine.Invalid(err)
 	}
 	return route, nil
 }

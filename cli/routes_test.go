@@ -8,11 +8,10 @@ import (
 )
 
 func TestPutKeepsTheFieldsThatAreNotGiven(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	port := h.Upstream("alpha").Port()
-	h.must("put", "Shop", "--domain", "shop.example.test", "--upstream-port", itoa(port), "--upstream-host=127.0.0.1",
-		"--enable-ssl=false", "--alias", "www.example.test", "--alias", "shop2.example.test", "--health-check-path", "/health?x=1", "--auto-approve")
+	h.must(put("Shop", h.Upstream("alpha").Port(), "--domain", "shop.example.test", "--enable-ssl=false", "--alias", "www.example.test", "--alias", "shop2.example.test", "--health-check-path", "/health?x=1")...)
 	h.must("put", "shop", "--max-body-size", "7m", "--auto-approve")
 	got := decode[map[string]any](t, h.must("get", "shop", "--json").stdout)
 	is.Equal(got["domain"], "shop.example.test")
@@ -30,10 +29,10 @@ func TestPutKeepsTheFieldsThatAreNotGiven(t *testing.T) {
 }
 
 func TestPutSaysWhatToRunForTheCertificate(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	got := h.must("put", "shop", "--domain", "shop.example.test", "--upstream-host", "127.0.0.1",
-		"--upstream-port", itoa(h.Upstream("alpha").Port()), "--auto-approve")
+	got := h.must(put("shop", h.Upstream("alpha").Port())...)
 	is.True(strings.Contains(got.stderr, "proxy-manager ssl shop"))
 	list := h.must("list").stdout
 	is.True(strings.Contains(list, "pending_ssl"))
@@ -42,11 +41,10 @@ func TestPutSaysWhatToRunForTheCertificate(t *testing.T) {
 }
 
 func TestHistoryAndRollback(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	port := h.Upstream("alpha").Port()
-	h.desire(port, "alpha")
-	h.must("apply", "--auto-approve")
+	port := h.applied("alpha")
 	before := h.Tree()
 	h.desire(port, "alpha", "beta")
 	h.must("apply", "--auto-approve")
@@ -74,6 +72,7 @@ func TestHistoryAndRollback(t *testing.T) {
 }
 
 func TestHealthFailsWhenNginxDoes(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	got := decode[map[string]any](t, h.must("health", "--json").stdout)

@@ -63,7 +63,7 @@ func (p *program) facadeOptions(logger *slog.Logger) facade.Options {
 	s := p.settings
 	return facade.Options{
 		TokenFile: s.TokenFile, AllowedHosts: []string{s.Host}, RegistryURL: s.RegistryURL, OrchestratorURL: s.OrchestratorURL,
-		AutoIssueSSL: s.AutoIssueSSL, RenewInterval: s.RenewCheckInterval, Logger: logger,
+		AutoIssueSSL: s.AutoIssueSSL, Logger: logger,
 		Identity: facade.Identity{ServiceName: s.ServiceName, DropletID: s.DropletID, Environment: s.Environment},
 	}
 }
@@ -86,8 +86,8 @@ func recoverAtStart(ctx context.Context, eng *engine.Engine, logger *slog.Logger
 
 // refused reports whether an error is nginx's refusal of its configuration, and not that there is no nginx to ask.
 func refused(err error) bool {
-	var failure *engine.Error
-	return errors.As(err, &failure) && failure.Details["nginx_output"] != nil
+	failure, ok := errors.AsType[*engine.Error](err)
+	return ok && failure.Details["nginx_output"] != nil
 }
 
 const (

@@ -47,6 +47,9 @@ func (s *server) start(dial func(address string) (network, name string)) {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { _ = s.cmd.Process.Kill() })
+	// One that never says that it listens is ended, so that the wait for its words is.
+	giveUp := time.AfterFunc(20*time.Second, func() { _ = s.cmd.Process.Kill() })
+	defer giveUp.Stop()
 	lines := bufio.NewScanner(stderr)
 	address := ""
 	for address == "" && lines.Scan() {
@@ -130,6 +133,7 @@ func putBody(name string, port int) string {
 }
 
 func TestServeOnTCPUntilSIGTERM(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	up := h.Upstream("alpha")
@@ -149,6 +153,7 @@ func TestServeOnTCPUntilSIGTERM(t *testing.T) {
 }
 
 func TestServeRefusesToBeReachedFromElsewhereWithoutTokens(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.env = append(h.env, fmt.Sprint("PROXY_MANAGER_PORT=", h.FreePort()), "PROXY_MANAGER_HOST=0.0.0.0")
@@ -161,6 +166,7 @@ func TestServeRefusesToBeReachedFromElsewhereWithoutTokens(t *testing.T) {
 }
 
 func TestServeOnAUnixSocketThatOnlyTheOwnerMayUse(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	path := filepath.Join(t.TempDir(), "pm.sock")
@@ -189,6 +195,7 @@ func TestServeOnAUnixSocketThatOnlyTheOwnerMayUse(t *testing.T) {
 }
 
 func TestServeOnTheSocketOfSystemd(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -217,6 +224,7 @@ func TestServeOnTheSocketOfSystemd(t *testing.T) {
 }
 
 func TestSIGTERMInTheMiddleOfAChangeLetsItEnd(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	up := h.Upstream("slow")
@@ -227,9 +235,7 @@ func TestSIGTERMInTheMiddleOfAChangeLetsItEnd(t *testing.T) {
 		status, _ := s.do("PUT", "/proxies/slow", putBody("slow", up.Port()))
 		done <- status
 	}()
-	for up.Requests() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	h.until(func() bool { return up.Requests() > 0 })
 	is.NoErr(s.stop())
 	is.Equal(<-done, 201)
 	got, err := h.Get("slow.example.test", "/name")

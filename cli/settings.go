@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -140,11 +141,9 @@ func settingFlags() ([]cli.Flag, flagValues) {
 	for _, t := range settingsTable {
 		v := &flagValue{boolean: t.into.boolean}
 		values[t.variable] = v
-		text := t.fallback
-		if text == "" {
-			text = "unset"
-		}
-		flags = append(flags, &cli.GenericFlag{Name: t.flagName(), Usage: t.help + " [$" + t.variable + "]", DefaultText: text, Value: v})
+		flags = append(flags, &cli.GenericFlag{
+			Name: t.flagName(), Usage: t.help + " [$" + t.variable + "]", DefaultText: cmp.Or(t.fallback, "unset"), Value: v,
+		})
 	}
 	return flags, values
 }
@@ -192,7 +191,7 @@ func (s *settings) engineOptions() engine.Options {
 		NginxBin: s.NginxBin, NginxConf: s.NginxConf, SitesAvailable: s.SitesAvailable, SitesEnabled: s.SitesEnabled,
 		StateDir: s.StateDir, HTTPPort: s.HTTPPort, HTTPSPort: s.HTTPSPort,
 		CertbotBin: s.CertbotBin, CertbotConfigDir: s.CertbotConfigDir, CertbotWorkDir: s.CertbotWorkDir, CertbotLogsDir: s.CertbotLogsDir,
-		ACMEDirectoryURL: s.ACMEDirectoryURL, Email: s.Email, RenewBefore: s.RenewBefore,
+		ACMEDirectoryURL: s.ACMEDirectoryURL, Email: s.Email, RenewBefore: s.RenewBefore, RenewCheckInterval: s.RenewCheckInterval,
 		HealthCheckTimeout: s.HealthCheckTimeout, HealthCheckPath: s.HealthCheckPath,
 		TrustedProxies: s.TrustedProxies, UpstreamDeny: s.UpstreamDeny, NoDefaultServer: s.DefaultServer == "off",
 	}

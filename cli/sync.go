@@ -3,7 +3,7 @@ package cli
 import (
 	"encoding/json"
 
-	"github.com/fullpotential-ai/proxy-manager/facade"
+	"github.com/fullpotential-ai/proxy-manager/facade/registry"
 	"github.com/urfave/cli/v2"
 )
 
@@ -29,7 +29,7 @@ func (p *program) sync(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	y, err := facade.PrepareSync(c.Context, e, facade.NewRegistry(p.settings.RegistryURL))
+	y, err := registry.Prepare(c.Context, e, registry.New(p.settings.RegistryURL))
 	if err != nil {
 		return err
 	}
@@ -49,5 +49,5 @@ func (p *program) sync(c *cli.Context) error {
 // A syncLine comes after the lines of the apply, and says what GET /proxy-manager/sync-from-registry answers.
 type syncLine struct {
 	Type string `json:"type"`
-	facade.SyncResult
+	registry.Result
 }

@@ -28,6 +28,7 @@ func (h *host) atTerminal(answer string, env []string, args ...string) outcome {
 }
 
 func TestOnlyYesGoesOn(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	name := h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -35,18 +36,19 @@ func TestOnlyYesGoesOn(t *testing.T) {
 	for _, answer := range []string{"", "\n", "y\n", "no\n", "YES\n", "yes please\n"} {
 		got := h.atTerminal(answer, nil, "apply", "-f", name)
 		is.Equal(got.code, 1)
-		is.True(strings.Contains(got.stdout, "Plan: 1 to add")) // shown before it asks
+		is.True(strings.Contains(got.stdout, "Plan: 3 to add")) // shown before it asks
 		is.True(strings.Contains(got.stderr, "nothing was changed"))
 		is.Equal(h.Tree().Diff(before), "")
 	}
 	got := h.atTerminal("yes\n", nil, "apply", "-f", name)
 	is.Equal(got.code, 0)
-	is.True(strings.Contains(got.stdout, "1 added"))
+	is.True(strings.Contains(got.stdout, "3 added"))
 	got = h.atTerminal("", nil, "apply", "-f", name)
 	is.Equal(got.code, 0) // nothing to do is nothing to ask
 }
 
 func TestColourIsForTerminalsThatWantIt(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	name := h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -58,6 +60,7 @@ func TestColourIsForTerminalsThatWantIt(t *testing.T) {
 }
 
 func TestJSONAsksNobody(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	name := h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -67,6 +70,7 @@ func TestJSONAsksNobody(t *testing.T) {
 }
 
 func TestTheDeviceNullIsNoTerminal(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -78,6 +82,7 @@ func TestTheDeviceNullIsNoTerminal(t *testing.T) {
 
 // script(1) is part of every Debian: it gives its command a terminal of its own.
 func TestARealTerminalIsAskedAndGetsColour(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
 	h.desire(h.Upstream("alpha").Port(), "alpha")
@@ -87,5 +92,5 @@ func TestARealTerminalIsAskedAndGetsColour(t *testing.T) {
 	is.Equal(got.code, 0)
 	is.True(strings.Contains(got.stdout, "\x1b[32m+"))
 	is.True(strings.Contains(got.stdout, `Only "yes" goes on`))
-	is.True(strings.Contains(got.stdout, "1 added"))
+	is.True(strings.Contains(got.stdout, "3 added"))
 }

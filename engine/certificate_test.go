@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -364,29 +363,4 @@ func TestACertificateListedByHandServesSeveralRoutes(t *testing.T) {
 	_, err = h.Do(ctx, engine.Delete("blog"))
 	is.NoErr(err)
 	is.Equal(h.lineages("live"), []string{"live/fpai-both"}) // shop uses it
-}
-
-func TestMaintainRenewsByItself(t *testing.T) {
-	is := is.New(t)
-	var ahead atomic.Int64 // how far the engine's clock is ahead
-	h := startACME(t, enginetest.Options{CertificateLifetime: 10 * time.Minute}, func(o *engine.Options) {
-		o.RenewCheckInterval = 500 * time.Millisecond
-		o.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	})
-	_, err := h.apply(h.httpsRoute("shop"))
-	is.NoErr(err)
-	is.True(!h.status("shop").Due)
-	ahead.Store(int64(6 * time.Minute)) // beyond the half of a short lifetime
-	is.True(h.status("shop").Due)
-	first := h.status("shop").Serial
-	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
-	defer stop()
-	done := make(chan error, 1)
-	go func() { done <- h.Maintain(ctx) }()
-	for st := h.status("shop"); st.Serial == first || st.Stale(); st = h.status("shop") {
-		is.NoErr(ctx.Err()) // renewed and served before time is up
-		time.Sleep(100 * time.Millisecond)
-	}
-	stop()
-	is.NoErr(<-done)
 }

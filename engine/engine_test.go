@@ -80,8 +80,8 @@ func TestARouteIsPlannedAppliedAndServed(t *testing.T) {
 
 	res, err = e.Do(ctx, engine.Destroy())
 	is.NoErr(err)
-	is.Equal(res.Plan.Summary.Delete, 1)
-	is.Equal(lab.Tree(), before) // nothing is left of it, shared files included
+	is.Equal(res.Plan.Summary.Delete, 3) // the route, and the two files that routes share
+	is.Equal(lab.Tree(), before)         // nothing is left of it, shared files included
 }
 
 func TestARefusedReloadIsFoundAndUndone(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/resources"
+	"github.com/fullpotential-ai/proxy-manager/resources/strictjson"
 )
 
 // A Code says what went wrong, in the words that every way in (library, CLI, HTTP) uses.
@@ -111,8 +112,7 @@ func failf(code Code, cause error, format string, args ...any) *Error {
 
 // CodeOf returns the code of the first [Error] in err's chain, or Internal.
 func CodeOf(err error) Code {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return Internal
@@ -120,8 +120,7 @@ func CodeOf(err error) Code {
 
 // OutcomeOf returns the outcome of the first [Error] in err's chain: Untouched where there is none.
 func OutcomeOf(err error) Outcome {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Outcome
 	}
 	return Untouched
@@ -135,16 +134,21 @@ func unmanaged(path string) *Error {
 	return failf(UnmanagedFile, nil, "%s was not written by this program and is left alone: rename it, or take it over with 'proxy-manager adopt'", path).with("file", path)
 }
 
-// Invalid gives what package resources refuses its code, and the facts that programs go by.
-func Invalid(err error) error {
-	var conflict *resources.DomainConflict
-	if errors.As(err, &conflict) {
-		return failf(DomainConflict, err, "").with("domain", conflict.Domain).with("file", conflict.Second)
+// Invalid returns an error of something that a user gave (packages resources, strictjson and plan have such) with its code
+// and its details.
+//
+// Details "field" and "constraint" say what is wrong where; the field is empty where the text as a whole is meant. Of a
+// domain that two sites want, "domain" is that, and "file" the site beside the one that was asked for: its file, or its
+// address where it is a route of the same request.
+func Invalid(err error) *Error {
+	if c, ok := errors.AsType[*resources.DomainConflict](err); ok {
+		return failf(DomainConflict, err, "").with("domain", c.Domain).with("file", c.Second)
 	}
-	e := failf(InvalidInput, err, "")
-	var field *resources.FieldError
-	if errors.As(err, &field) {
-		e.with("field", field.Field).with("constraint", field.Constraint)
+	field, constraint := "", err.Error()
+	if f, ok := errors.AsType[*resources.FieldError](err); ok {
+		field, constraint = f.Field, f.Constraint
+	} else if text, ok := errors.AsType[*strictjson.Error](err); ok {
+		field, constraint = text.Field, text.Constraint
 	}
-	return e
+	return failf(InvalidInput, err, "").with("field", field).with("constraint", constraint)
 }

@@ -3,10 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
-	"maps"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/acme"
@@ -126,101 +123,4 @@ func unique(list []string) []string {
 		seen[s] = true
 		return again
 	})
-}
-
-// servedInterval is how often Maintain looks at what nginx serves.
-const servedInterval = time.Minute
-
-// Maintain keeps certificates valid and served until ctx ends: it renews what is due, one certificate at a time, tries
-// again what failed when its time has come, and has nginx load what somebody else renewed. It returns nil when ctx ends;
-// what fails meanwhile is logged, remembered, and seen in [Engine.Certificates].
-func (e *Engine) Maintain(ctx context.Context) error {
-	// Programs that start together, after a power cut say, should not all ask the CA together.
-	look := time.NewTimer(rand.N(min(e.opts.RenewCheckInterval, 5*time.Minute)))
-	defer look.Stop()
-	served := time.NewTicker(min(servedInterval, e.opts.RenewCheckInterval))
-	defer served.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-look.C:
-			if e.renewAll(ctx) {
-				look.Reset(e.nextLook())
-			} else {
-				look.Reset(min(servedInterval, e.opts.RenewCheckInterval)) // somebody else was at work
-			}
-		case <-served.C:
-			e.healServed(ctx)
-		}
-	}
-}
-
-// nextLook is how long until the next look for certificates that are due: the interval, a little more or less, or the
-// time of the next retry.
-func (e *Engine) nextLook() time.Duration {
-	interval := e.opts.RenewCheckInterval
-	wait := interval - interval/10 + rand.N(interval/5+1)
-	now := e.opts.Clock()
-	for _, a := range e.memory.Attempts() {
-		// What is past and still there has no route any more.
-		if retry := a.Next.Sub(now); retry > 0 && retry < wait {
-			wait = retry
-		}
-	}
-	return wait
-}
-
-// renewAll renews what is due, each certificate in an apply of its own, so that others can make their changes between two
-// and one that fails holds up none. It reports whether it came to all of them.
-func (e *Engine) renewAll(ctx context.Context) (whole bool) {
-	ctx = WithActor(ctx, "renewal")
-	p, err := e.Plan(ctx, RenewDue())
-	if err != nil {
-		e.log.ErrorContext(ctx, "certificates that are due could not be looked for", "error", err)
-		return true
-	}
-	whole = true
-	for _, address := range certificatesToGet(p) {
-		if ctx.Err() != nil {
-			return true
-		}
-		req := RenewDue()
-		req.Targets = []string{address}
-		if _, err := e.Do(ctx, req); err != nil {
-			e.log.ErrorContext(ctx, "a certificate could not be obtained", "address", address, "error_code", CodeOf(err), "error", err)
-			whole = whole && CodeOf(err) != Locked
-			continue
-		}
-		e.log.InfoContext(ctx, "a certificate was obtained", "address", address)
-	}
-	return whole
-}
-
-// certificatesToGet are the addresses of the certificates that a plan obtains.
-func certificatesToGet(p *plan.Plan) []string {
-	addresses := map[string]bool{}
-	for _, s := range p.Steps {
-		if isObtaining(s) {
-			addresses[s.Address] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(addresses))
-}
-
-// healServed has nginx load the certificates that it has yet to load.
-func (e *Engine) healServed(ctx context.Context) {
-	ctx = WithActor(ctx, "renewal")
-	stale, err := e.CheckServed(ctx)
-	if err != nil || len(stale) == 0 {
-		return // where nginx can't be looked at, health says why
-	}
-	e.log.WarnContext(ctx, "nginx serves other certificates than those on disk: it is reloaded", "certificates", strings.Join(stale, " "))
-	if _, err := e.Do(ctx, Request{Operation: "reload", KeepUnlisted: true, Reload: true}); err != nil {
-		e.log.ErrorContext(ctx, "nginx could not be reloaded", "error_code", CodeOf(err), "error", err)
-		return
-	}
-	if _, err := e.CheckServed(ctx); err != nil {
-		e.log.WarnContext(ctx, "what nginx serves could not be checked", "error", err)
-	}
 }

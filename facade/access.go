@@ -8,23 +8,24 @@ import (
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 )
 
 // authorized asks for a bearer token (RFC 6750) before anything but health. It stands in front of the router, so that
 // no endpoint can be added past it.
 func (s *Server) authorized(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return handler(func(w http.ResponseWriter, r *http.Request) error {
 		if s.tokens == nil || isPublic(r) {
 			next.ServeHTTP(w, r)
-			return
+			return nil
 		}
 		label, ok := s.identify(r)
 		if !ok {
-			writeError(w, r, refuse(Unauthorized, nil, "a valid token is needed: Authorization: Bearer TOKEN"))
-			return
+			return refuse(codes.Unauthorized, nil, "a valid token is needed: Authorization: Bearer TOKEN")
 		}
 		callOf(r).actor = label
 		next.ServeHTTP(w, r.WithContext(engine.WithActor(r.Context(), label)))
+		return nil
 	})
 }
 

@@ -24,6 +24,7 @@ import (
 )
 
 func TestTokensAreReadAgainWhenTheFileChanges(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	file := filepath.Join(t.TempDir(), "tokens")
 	write := func(text string) { is.NoErr(os.WriteFile(file, []byte(text), 0o600)) }
@@ -53,6 +54,7 @@ func TestTokensAreReadAgainWhenTheFileChanges(t *testing.T) {
 }
 
 func TestTheTokensLabelIsTheActorOfTheChange(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	file := filepath.Join(t.TempDir(), "tokens")
 	is.NoErr(os.WriteFile(file, []byte("deploy bot:s3cret\n"), 0o600))
@@ -82,6 +84,7 @@ func sign(t testing.TB, key *rsa.PrivateKey, header, claims map[string]any) stri
 }
 
 func TestTokensOfTheRegistryAreBelievedIfTheyAreRS256AndHaveNotExpired(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	is.NoErr(err)

@@ -16,37 +16,32 @@ import (
 // keepUnlisted leaves routes alone that are managed but not in the desired state.
 const keepUnlisted = "keep_unlisted"
 
-func (s *Server) plan() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, err := readBody(r)
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		req, err := desired(r, b)
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		p, err := s.planned(r.Context(), req)
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		writeJSON(w, http.StatusOK, p)
-	})
+func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
+	b, err := readBody(r)
+	if err != nil {
+		return err
+	}
+	req, err := desired(r, b)
+	if err != nil {
+		return err
+	}
+	p, err := s.planned(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, p)
 }
 
 func desired(r *http.Request, b []byte) (engine.Request, error) {
 	d, err := resources.ParseDesired(b)
 	if err != nil {
-		return engine.Request{}, invalid(err)
+		return engine.Request{}, engine.Invalid(err)
 	}
 	req := engine.Desired(d)
 	req.KeepUnlisted = flag(r, keepUnlisted)
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(b, &given); err != nil {
-		return engine.Request{}, invalid(err)
+		return engine.Request{}, engine.Invalid(err)
 	}
 	// Nobody is asked here, so what removes every route has to be written out.
 	if _, ok := given["routes"]; !ok && !req.KeepUnlisted {
@@ -86,28 +81,22 @@ func applied(r *engine.Result) applyAnswer {
 
 // apply takes a desired state, or a plan as POST /plan has answered it: then exactly that is done, or, where the host has
 // changed since, nothing.
-func (s *Server) apply() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, err := readBody(r)
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		if isPlan(b) {
-			s.applyPlan(w, r, b)
-			return
-		}
-		req, err := desired(r, b)
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		if flag(r, dryRun) {
-			s.planOnly(w, r, req)
-			return
-		}
-		s.run(w, r, func(ctx context.Context) (*engine.Result, error) { return s.do(ctx, req) })
-	})
+func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
+	b, err := readBody(r)
+	if err != nil {
+		return err
+	}
+	if isPlan(b) {
+		return s.applyPlan(w, r, b)
+	}
+	req, err := desired(r, b)
+	if err != nil {
+		return err
+	}
+	if flag(r, dryRun) {
+		return s.planOnly(w, r, req)
+	}
+	return s.run(w, r, func(ctx context.Context) (*engine.Result, error) { return s.do(ctx, req) })
 }
 
 // isPlan reports whether a body is a saved plan: they alone have a format_version.
@@ -118,43 +107,45 @@ func isPlan(b []byte) bool {
 	return json.Unmarshal(b, &p) == nil && p.FormatVersion != nil
 }
 
-func (s *Server) applyPlan(w http.ResponseWriter, r *http.Request, b []byte) {
+func (s *Server) applyPlan(w http.ResponseWriter, r *http.Request, b []byte) error {
 	if flag(r, keepUnlisted) {
-		writeError(w, r, refuse(engine.InvalidInput, details{"field": keepUnlisted, "constraint": "must be given when planning"}, "a plan says by itself what it leaves alone"))
-		return
+		return refuse(engine.InvalidInput, details{"field": keepUnlisted, "constraint": "must be given when planning"}, "a plan says by itself what it leaves alone")
 	}
-	p, err := plan.Parse(b)
+	p, err := parsePlan(b)
 	if err != nil {
-		field := ""
-		if errors.Is(err, plan.ErrDamaged) {
-			field = "id"
-		}
-		writeError(w, r, &engine.Error{Code: engine.InvalidInput, Err: err, Details: details{"field": field, "constraint": "must be a plan as it was made"}})
-		return
+		return err
 	}
 	if flag(r, dryRun) {
 		if err := s.eng.CheckStale(r.Context(), p); err != nil {
-			writeError(w, r, err)
-			return
+			return err
 		}
-		writeJSON(w, http.StatusOK, dryRunAnswer{true, p})
-		return
+		return writeJSON(w, http.StatusOK, dryRunAnswer{true, p})
 	}
-	s.run(w, r, func(ctx context.Context) (*engine.Result, error) {
+	return s.run(w, r, func(ctx context.Context) (*engine.Result, error) {
 		return s.change(ctx, p.Operation, func(ctx context.Context) (*engine.Result, error) { return s.eng.Apply(ctx, p) })
 	})
 }
 
+func parsePlan(b []byte) (*plan.Plan, error) {
+	p, err := plan.Parse(b)
+	if err == nil {
+		return p, nil
+	}
+	field := ""
+	if errors.Is(err, plan.ErrDamaged) {
+		field = "id"
+	}
+	return nil, &engine.Error{Code: engine.InvalidInput, Err: err, Details: details{"field": field, "constraint": "must be a plan as it was made"}}
+}
+
 // run does an apply and answers with its result, or, where the client prefers, with each step as it happens.
-func (s *Server) run(w http.ResponseWriter, r *http.Request, do func(context.Context) (*engine.Result, error)) {
+func (s *Server) run(w http.ResponseWriter, r *http.Request, do func(context.Context) (*engine.Result, error)) error {
 	if strings.Contains(r.Header.Get("Accept"), ndjson) {
-		s.stream(w, r, do)
-		return
+		return s.stream(w, r, do)
 	}
 	result, err := do(r.Context())
 	if err != nil {
-		writeError(w, r, err)
-		return
+		return err
 	}
-	writeJSON(w, http.StatusOK, applied(result))
+	return writeJSON(w, http.StatusOK, applied(result))
 }

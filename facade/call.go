@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 )
 
 // A call is what is known of one request, for whoever tells of it when it is over.
@@ -23,6 +24,7 @@ type call struct {
 	actor    string
 	code     engine.Code
 	err      error
+	audited  bool // its error was told already, in the audit log
 	status   int
 }
 
@@ -54,8 +56,7 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		answer := &answer{ResponseWriter: w, call: c}
 		defer func() {
 			if p := recover(); p != nil {
-				s.log.ErrorContext(r.Context(), "panic", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
-				s.giveUp(answer, r)
+				giveUp(answer, r, s.panicked(r.Context(), p))
 			}
 			s.tell(r, c, s.opts.Clock().Sub(start))
 		}()
@@ -63,11 +64,16 @@ func (s *Server) observed(next http.Handler) http.Handler {
 	})
 }
 
-// giveUp answers for a handler that has panicked.
-func (s *Server) giveUp(w *answer, r *http.Request) {
-	err := errors.New("panic")
+// panicked logs a panic, with the stack that it came from, and returns what to answer for it.
+func (s *Server) panicked(ctx context.Context, p any) error {
+	s.log.ErrorContext(ctx, "panic", "error_code", engine.Internal, "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+	return errors.New("panic")
+}
+
+// giveUp answers for a handler that has panicked, unless it has begun to answer by itself.
+func giveUp(w *answer, r *http.Request, err error) {
 	if w.call.status != 0 {
-		w.call.code, w.call.err = engine.Internal, err // too late to answer anything else
+		w.call.code, w.call.err = engine.Internal, err
 		return
 	}
 	writeError(w, r, err)
@@ -84,8 +90,8 @@ func (s *Server) tell(r *http.Request, c *call, took time.Duration) {
 		"droplet_name", c.droplet, "domain", c.domain, "result", strings.ToLower(http.StatusText(c.status)),
 		"error_code", c.code, "duration_ms", milliseconds(took),
 	}
-	if c.err != nil {
-		attrs = append(attrs, "error", clip(c.err.Error(), maxMessage))
+	if c.err != nil && !c.audited {
+		attrs = append(attrs, "error", foreign.Clip(c.err.Error(), maxMessage))
 	}
 	s.log.Log(r.Context(), level, r.Method+" "+endpointPath(c.endpoint), attrs...)
 }
@@ -107,7 +113,7 @@ func noteEndpoint(r *http.Request) {
 		c.endpoint = r.Pattern
 	}
 	if c.droplet == "" {
-		c.droplet = clip(r.PathValue("droplet_name"), 64)
+		c.droplet = foreign.Clip(r.PathValue("droplet_name"), 64)
 	}
 }
 

@@ -15,14 +15,30 @@ type dryRunAnswer struct {
 	Plan   *plan.Plan `json:"plan"`
 }
 
+// carryOut makes the change that a request asks for, under the request's conditions, and has it answered. A dry run is
+// answered with the plan.
+func (s *Server) carryOut(w http.ResponseWriter, r *http.Request, req engine.Request, answer func(*engine.Result) error) error {
+	var err error
+	if req.Precondition, err = precondition(r); err != nil {
+		return err
+	}
+	if flag(r, dryRun) {
+		return s.planOnly(w, r, req)
+	}
+	result, err := s.do(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	return answer(result)
+}
+
 // planOnly answers with what a change would do.
-func (s *Server) planOnly(w http.ResponseWriter, r *http.Request, req engine.Request) {
+func (s *Server) planOnly(w http.ResponseWriter, r *http.Request, req engine.Request) error {
 	p, err := s.planned(r.Context(), req)
 	if err != nil {
-		writeError(w, r, err)
-		return
+		return err
 	}
-	writeJSON(w, http.StatusOK, dryRunAnswer{true, p})
+	return writeJSON(w, http.StatusOK, dryRunAnswer{true, p})
 }
 
 func (s *Server) planned(ctx context.Context, req engine.Request) (*plan.Plan, error) {
@@ -43,13 +59,24 @@ func (s *Server) change(ctx context.Context, operation string, do func(context.C
 	defer context.AfterFunc(s.base, func() { cancel(errStopping) })()
 
 	start := s.opts.Clock()
-	result, err := do(s.watched(ctx))
+	result, err := s.survived(s.watched(ctx), do)
 	if err != nil && s.base.Err() != nil {
 		err = &engine.Error{Code: engine.ShuttingDown, Message: errStopping.Message, Outcome: engine.OutcomeOf(err), Err: err}
 	}
 	s.metrics.applied(operation, err)
 	s.audit(ctx, operation, result, err, s.opts.Clock().Sub(start))
 	return result, err
+}
+
+// survived does a change and makes an error of a panic in it. What is half done then is taken back by the next change,
+// which finds the journal.
+func (s *Server) survived(ctx context.Context, do func(context.Context) (*engine.Result, error)) (result *engine.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			result, err = nil, s.panicked(ctx, p)
+		}
+	}()
+	return do(ctx)
 }
 
 // do is change for a request to the engine.

@@ -5,8 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/facade/health"
+	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 )
 
 // A dependency is something that the service needs, or does more with.
@@ -81,9 +85,9 @@ func (t remote) ask(ctx context.Context) dependency {
 		return d
 	}
 	err := reach(ctx, t.base+t.path)
-	var untrusted *tls.CertificateVerificationError
-	if err != nil && !(t.otherTrust && errors.As(err, &untrusted)) {
-		d.Status, d.Detail = "unavailable", foreignReason(err)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	if err != nil && !(t.otherTrust && untrusted) {
+		d.Status, d.Detail = "unavailable", foreign.Reason(err)
 		return d
 	}
 	d.Status = "available"
@@ -95,22 +99,20 @@ func reach(ctx context.Context, url string) error {
 	if err != nil {
 		return errors.New("no URL that can be asked")
 	}
-	resp, err := foreignClient(remoteTimeout).Do(req)
+	resp, err := foreign.Client(remoteTimeout).Do(req)
 	if err != nil {
 		return err
 	}
 	return resp.Body.Close()
 }
 
-func (s *Server) dependencies() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen := s.probe.fresh()
-		far := s.remotes.check(r.Context())
-		writeJSON(w, http.StatusOK, sortDependencies(
-			[]dependency{nginxDependency(seen)},
-			[]dependency{certbotDependency(s.eng.Options().CertbotBin, seen), far[0], far[1]},
-			far[2:]))
-	})
+func (s *Server) dependencies(w http.ResponseWriter, r *http.Request) error {
+	seen := s.probe.fresh()
+	far := s.remotes.check(r.Context())
+	return writeJSON(w, http.StatusOK, sortDependencies(
+		[]dependency{nginxDependency(seen)},
+		[]dependency{certbotDependency(s.eng.Options().CertbotBin, seen), far[0], far[1]},
+		far[2:]))
 }
 
 func sortDependencies(required, optional, external []dependency) dependenciesAnswer {
@@ -121,20 +123,18 @@ func sortDependencies(required, optional, external []dependency) dependenciesAns
 	for _, d := range required {
 		a.Required = append(a.Required, d.Name)
 	}
-	for _, d := range append(optional[:len(optional):len(optional)], external...) {
+	for _, d := range slices.Concat(optional, external) {
 		a.Optional = append(a.Optional, d.Name)
 	}
-	for _, list := range [][]dependency{required, optional, external} {
-		for _, d := range list {
-			if d.Status == "unavailable" {
-				a.Missing = append(a.Missing, d.Name)
-			}
+	for _, d := range slices.Concat(required, optional, external) {
+		if d.Status == "unavailable" {
+			a.Missing = append(a.Missing, d.Name)
 		}
 	}
 	return a
 }
 
-func nginxDependency(seen sighting) dependency {
+func nginxDependency(seen health.Sighting) dependency {
 	d := dependency{Name: "nginx", Status: "available", Detail: "version " + seen.Nginx.Version}
 	switch {
 	case !seen.Nginx.Present:
@@ -145,7 +145,7 @@ func nginxDependency(seen sighting) dependency {
 	return d
 }
 
-func certbotDependency(bin string, seen sighting) dependency {
+func certbotDependency(bin string, seen health.Sighting) dependency {
 	if !seen.Certbot.Present {
 		return dependency{Name: "certbot", Status: "unavailable", Detail: "not at " + bin}
 	}

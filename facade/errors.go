@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
-	"github.com/fullpotential-ai/proxy-manager/resources"
-	"github.com/fullpotential-ai/proxy-manager/resources/strictjson"
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
+	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 )
 
 // An errorBody is what every error looks like.
@@ -32,43 +32,35 @@ func refuse(code engine.Code, d details, format string, args ...any) error {
 	return &engine.Error{Code: code, Message: fmt.Sprintf(format, args...), Details: d}
 }
 
-// invalid gives what the parsers refuse its code, and names the field.
-func invalid(err error) error {
-	var field *resources.FieldError
-	var text *strictjson.Error
-	var conflict *resources.DomainConflict
-	switch {
-	case errors.As(err, &field):
-		return &engine.Error{Code: engine.InvalidInput, Err: err, Details: details{"field": field.Field, "constraint": field.Constraint}}
-	case errors.As(err, &text):
-		return &engine.Error{Code: engine.InvalidInput, Err: err, Details: details{"field": text.Field, "constraint": text.Constraint}}
-	case errors.As(err, &conflict):
-		return &engine.Error{Code: engine.DomainConflict, Err: err, Details: details{"domain": conflict.Domain, "file": conflict.First}}
-	default:
-		return &engine.Error{Code: engine.InvalidInput, Err: err, Details: details{"field": "", "constraint": err.Error()}}
+// A handler answers a request, or returns the error to answer with before it has written anything.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// ServeHTTP implements [http.Handler].
+func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := h(w, r); err != nil {
+		writeError(w, r, err)
 	}
 }
 
-// writeError answers with an error. Nothing else in this package does.
+// writeError answers with an error.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	facts := factsOf(r, err)
 	callOf(r).code, callOf(r).err = facts.Code, err
 	if after := retryAfter(facts); after != "" {
 		w.Header().Set("Retry-After", after)
 	}
-	if facts.Code == Unauthorized {
+	if facts.Code == codes.Unauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	writeJSON(w, StatusOf(facts.Code), errorBody{facts})
+	_ = writeJSON(w, codes.Status(facts.Code), errorBody{facts})
 }
 
 // maxMessage bounds what an error says: it may quote, and must not echo.
 const maxMessage = 4096
 
 func factsOf(r *http.Request, err error) errorFacts {
-	facts := errorFacts{Code: engine.CodeOf(err), Message: clip(err.Error(), maxMessage), Details: details{}}
-	var known *engine.Error
-	if errors.As(err, &known) {
+	facts := errorFacts{Code: engine.CodeOf(err), Message: foreign.Clip(err.Error(), maxMessage), Details: details{}}
+	if known, ok := errors.AsType[*engine.Error](err); ok {
 		maps.Copy(facts.Details, known.Details)
 		if known.Step != "" {
 			facts.Details["step"] = known.Step
@@ -106,11 +98,4 @@ func retryAfter(facts errorFacts) string {
 		}
 	}
 	return strconv.Itoa(int(math.Ceil(max(wait, time.Second).Seconds())))
-}
-
-func clip(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	return s[:limit] + "…"
 }

@@ -14,8 +14,9 @@ import (
 )
 
 func TestARouteThatNginxRefusesIs500WithNginxsWords(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	// A name that only nginx knows to be taken: the upstream block of the route to come.
 	text := c.do("PUT", "/proxies/alpha?dry_run=true", routeBody("alpha", up.Port(), "")).body
@@ -33,8 +34,9 @@ func TestARouteThatNginxRefusesIs500WithNginxsWords(t *testing.T) {
 }
 
 func TestAReloadThatNginxDoesNotTakeUpIs500AndUndone(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	c.put("alpha", up.Port())
 	before := c.lab.Tree()
@@ -78,8 +80,9 @@ func (d badDisk) Remove(name string) error {
 }
 
 func TestWhatCannotBeWrittenOrDeletedIs500AndUndone(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	c.put("alpha", up.Port())
 	before := c.lab.Tree()

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 )
 
 // public are the paths that anybody may ask for, by exact match.
@@ -20,30 +22,30 @@ func isPublic(r *http.Request) bool {
 // exception: sync-from-registry changes things.
 func (s *Server) guarded(next http.Handler) http.Handler {
 	allowed := allowedNames(s.opts.AllowedHosts)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return handler(func(w http.ResponseWriter, r *http.Request) error {
 		if !isPublic(r) {
 			if err := checkOrigin(r, allowed); err != nil {
-				writeError(w, r, err)
-				return
+				return err
 			}
 		}
 		next.ServeHTTP(w, r)
+		return nil
 	})
 }
 
 func checkOrigin(r *http.Request, allowed []string) error {
 	if !hostAllowed(r.Context(), strings.ToLower(r.Host), allowed) {
-		return refuse(Forbidden, details{"header": "Host"}, "this server is not called that: use localhost and its port, or an address it listens on")
+		return refuse(codes.Forbidden, details{"header": "Host"}, "this server is not called that: use localhost and its port, or an address it listens on")
 	}
 	for _, origin := range r.Header.Values("Origin") {
 		if !strings.EqualFold(origin, "http://"+r.Host) && !strings.EqualFold(origin, "https://"+r.Host) {
-			return refuse(Forbidden, details{"header": "Origin"}, "web pages of other origins may not call this server")
+			return refuse(codes.Forbidden, details{"header": "Origin"}, "web pages of other origins may not call this server")
 		}
 	}
 	for _, site := range r.Header.Values("Sec-Fetch-Site") {
 		// "same-site" is refused, too: to a browser every port of localhost is the same site.
 		if site != "same-origin" && site != "none" {
-			return refuse(Forbidden, details{"header": "Sec-Fetch-Site"}, "web pages of other origins may not call this server")
+			return refuse(codes.Forbidden, details{"header": "Sec-Fetch-Site"}, "web pages of other origins may not call this server")
 		}
 	}
 	return nil

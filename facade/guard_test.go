@@ -9,8 +9,9 @@ import (
 )
 
 func TestNoWebPageCanDriveIt(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	u, err := url.Parse(c.base)
 	is.NoErr(err)
 	for _, headers := range [][]string{
@@ -47,8 +48,9 @@ func TestNoWebPageCanDriveIt(t *testing.T) {
 }
 
 func TestOnlyDeclaredJSONIsTaken(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	body := routeBody("alpha", 1, "")
 	for _, media := range []string{"", "text/plain", "application/x-www-form-urlencoded", "text/json", "application/json+x", "application/json; boundary=x", "application/json;charset=utf-16", "multipart/form-data", "application/json, text/plain"} {
 		r := c.do("PUT", "/proxies/alpha", body, "Content-Type", media)
@@ -60,8 +62,9 @@ func TestOnlyDeclaredJSONIsTaken(t *testing.T) {
 }
 
 func TestWhatIsNoEndpointIsAnsweredInJSON(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	for _, path := range []string{"/", "/nothing", "/proxies/", "/proxies/a/b", "//proxies", "/proxies/../health", "/proxies/%2e%2e/health"} {
 		r := c.do("GET", path, "")
 		is.Equal(r.status, 404)
@@ -76,8 +79,9 @@ func TestWhatIsNoEndpointIsAnsweredInJSON(t *testing.T) {
 }
 
 func TestTheCorrelationIDIsTakenOverIfItIsWellFormed(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	is.Equal(c.do("GET", "/health", "", "X-Correlation-ID", "req-1:a.b").header.Get("X-Correlation-ID"), "req-1:a.b")
 	for _, wrong := range []string{"a b", "<script>", strings.Repeat("x", 129), `"`} {
 		got := c.do("GET", "/health", "", "X-Correlation-ID", wrong).header.Get("X-Correlation-ID")

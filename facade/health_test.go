@@ -7,16 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"context"
-
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/facade"
 	"github.com/matryer/is"
 )
 
 func TestHealthSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	r := c.do("GET", "/proxy-manager/health", "")
 	is.Equal(r.status, 200)
 	m := r.json(t)
@@ -42,6 +41,7 @@ func TestHealthSaysWhatIsMissing(t *testing.T) {
 }
 
 func TestTheServerAnswersWhereNothingIsInstalled(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	c := start(t, setup{engine: func(o *engine.Options) { o.NginxBin, o.CertbotBin = "/nowhere/nginx", "/nowhere/certbot" }})
 	r := c.do("GET", "/proxy-manager/health", "")
@@ -59,8 +59,9 @@ func TestTheServerAnswersWhereNothingIsInstalled(t *testing.T) {
 }
 
 func TestTheStateCountsRealRequests(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	for range 5 {
 		c.do("GET", "/proxies", "")
 	}
@@ -76,33 +77,29 @@ func TestTheStateCountsRealRequests(t *testing.T) {
 }
 
 func TestTheOrchestratorIsToldAndNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	told := make(chan string, 10)
 	orchestrator := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { told <- r.URL.Path }))
 	defer orchestrator.Close()
 	c := start(t, setup{facade: func(o *facade.Options) { o.OrchestratorURL = orchestrator.URL }})
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() { defer close(ended); c.api.Run(ctx) }()
+	stop := c.run()
 	select {
 	case path := <-told:
 		is.Equal(path, "/register")
 	case <-time.After(5 * time.Second):
 		t.Fatal("nobody was told")
 	}
-	cancel()
-	<-ended
+	stop() // it ends, whatever it waits for
 }
 
-// eventually asks until the status is that, and no longer than some seconds.
+// eventually asks until the status is that.
 func (c *client) eventually(path string, status int) reply {
 	c.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		r := c.do("GET", path, "")
-		if r.status == status || time.Now().After(deadline) {
-			return r
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	var r reply
+	c.until(func() bool {
+		r = c.do("GET", path, "")
+		return r.status == status
+	})
+	return r
 }

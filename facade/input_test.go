@@ -2,7 +2,6 @@ package facade_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -18,8 +17,9 @@ import (
 )
 
 func TestBadInputIsRefusedByFieldAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	before := c.lab.Tree()
 	good := routeBody("alpha", 8001, "")
 	for _, test := range []struct{ path, body, field string }{
@@ -63,8 +63,9 @@ func TestBadInputIsRefusedByFieldAndChangesNothing(t *testing.T) {
 }
 
 func TestHugeValuesAreRefusedAndNotEchoed(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	huge := strings.Repeat("x", 500_000)
 	for _, body := range []string{
 		`{"domain":"` + huge + `","upstream_port":1}`,
@@ -87,8 +88,9 @@ func TestHugeValuesAreRefusedAndNotEchoed(t *testing.T) {
 }
 
 func TestEveryFailureOfAChangeHasItsCode(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up, sick := c.lab.Upstream("alpha"), c.lab.Upstream("sick")
 	sick.SetHealthy(false)
 	c.put("alpha", up.Port())
@@ -98,6 +100,13 @@ func TestEveryFailureOfAChangeHasItsCode(t *testing.T) {
 	is.Equal(r.status, 422)
 	is.Equal(r.code(t), "UPSTREAM_UNHEALTHY")
 	is.Equal(c.lab.Tree().Diff(before), "")
+	var told []string // of the failure, beside the step's own line
+	for _, line := range lines(t, c.log.String()) {
+		if line["error_code"] == "UPSTREAM_UNHEALTHY" && line["error"] != nil {
+			told = append(told, line["action"].(string))
+		}
+	}
+	is.Equal(told, []string{"put"}) // once, in the audit log
 
 	r = c.do("PUT", "/proxies/other", routeBody("alpha", up.Port(), ""))
 	is.Equal(r.status, 409)
@@ -125,16 +134,15 @@ func TestEveryFailureOfAChangeHasItsCode(t *testing.T) {
 }
 
 func TestALockThatSomebodyElseHoldsIs423(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("slow")
 	up.SetDelay(time.Second)
 	other := serve(t, c.lab, setup{engine: func(o *engine.Options) { o.HealthCheckTimeout = 5 * time.Second }})
 	done := make(chan reply, 1)
 	go func() { done <- other.do("PUT", "/proxies/slow", routeBody("slow", up.Port(), "")) }()
-	for up.Requests() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	c.until(func() bool { return up.Requests() > 0 })
 	r := c.do("PUT", "/proxies/beta", routeBody("beta", up.Port(), ""))
 	is.Equal(r.status, 423)
 	is.Equal(r.code(t), "LOCKED")
@@ -144,8 +152,9 @@ func TestALockThatSomebodyElseHoldsIs423(t *testing.T) {
 }
 
 func TestFortyParallelPutsAllServe(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("up")
 	var wg sync.WaitGroup
 	status := make([]int, 40)
@@ -165,8 +174,9 @@ func TestFortyParallelPutsAllServe(t *testing.T) {
 }
 
 func TestAmongParallelPutsOnlyTheGuiltyFail(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up, sick := c.lab.Upstream("up"), c.lab.Upstream("sick")
 	sick.SetHealthy(false)
 	c.put("taken", up.Port())
@@ -198,8 +208,9 @@ func TestAmongParallelPutsOnlyTheGuiltyFail(t *testing.T) {
 }
 
 func TestSlowAndBrokenClientsDisturbNobody(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	address := strings.TrimPrefix(c.base, "http://")
 	for i := range 200 {
@@ -224,6 +235,7 @@ func TestSlowAndBrokenClientsDisturbNobody(t *testing.T) {
 }
 
 func TestAClientThatHangsUpDoesNotUndoItsChange(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	c := start(t, setup{engine: func(o *engine.Options) { o.HealthCheckTimeout = 5 * time.Second }})
 	up := c.lab.Upstream("alpha")
@@ -235,30 +247,23 @@ func TestAClientThatHangsUpDoesNotUndoItsChange(t *testing.T) {
 	fmt.Fprintf(&req, "PUT /proxies/alpha HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", conn.RemoteAddr(), len(body), body)
 	_, err = conn.Write(req.Bytes())
 	is.NoErr(err)
-	for up.Requests() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	c.until(func() bool { return up.Requests() > 0 })
 	conn.Close()
-	deadline := time.Now().Add(10 * time.Second)
-	for c.do("GET", "/proxies/alpha", "").status != 200 && time.Now().Before(deadline) {
-		time.Sleep(20 * time.Millisecond)
-	}
-	is.Equal(c.do("GET", "/proxies/alpha", "").status, 200)
+	c.eventually("/proxies/alpha", 200)
 }
 
 func TestEveryRequestStepAndChangeIsLoggedWithTheContractsFields(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	is.Equal(c.do("PUT", "/proxies/alpha", routeBody("alpha", up.Port(), ""), "X-Correlation-ID", "cid-1").status, 201)
 	is.Equal(c.do("GET", "/proxies/nobody", "", "X-Correlation-ID", "cid-2").status, 404)
 	actions := map[string]map[string]any{}
-	for line := range strings.Lines(c.log.String()) {
-		var m map[string]any
-		is.NoErr(json.Unmarshal([]byte(line), &m))
+	for _, m := range lines(t, c.log.String()) {
 		for _, field := range []string{"timestamp", "level", "correlation_id", "droplet_name", "domain", "action", "result", "error_code", "duration_ms"} {
 			if _, ok := m[field]; !ok {
-				t.Errorf("no %s in %s", field, line)
+				t.Errorf("no %s in %v", field, m)
 			}
 		}
 		actions[fmt.Sprint(m["correlation_id"], " ", m["action"])] = m

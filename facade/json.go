@@ -1,8 +1,10 @@
 package facade
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -12,23 +14,30 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
+	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 	"github.com/fullpotential-ai/proxy-manager/resources/strictjson"
 )
 
 // writePatience is how long one write may take to a client that does not read.
 const writePatience = 30 * time.Second
 
-// writeJSON answers with v.
-func writeJSON(w http.ResponseWriter, status int, v any) {
+// writeJSON answers with v. The error is of v; a client that is gone is nobody to tell of it.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // nobody shows this as HTML, and diffs are to be read
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	limitWrites(w)
 	w.WriteHeader(status)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false) // nobody shows this as HTML, and diffs are to be read
-	_ = e.Encode(v)        // the client is gone: there is nobody left to tell
+	_, _ = w.Write(b.Bytes())
+	return nil
 }
 
 // limitWrites gives the client that long to read what is written from now on. There is no such limit on a whole request:
@@ -43,10 +52,7 @@ func decode(r *http.Request, v any) error {
 	if err != nil {
 		return err
 	}
-	if err := strictjson.Decode(b, len(b), v); err != nil {
-		return invalid(err)
-	}
-	return nil
+	return decodeBytes(b, v)
 }
 
 // decodeOptional is decode for a body that may be left out.
@@ -55,23 +61,25 @@ func decodeOptional(r *http.Request, v any) error {
 	if err != nil || len(b) == 0 {
 		return err
 	}
+	return decodeBytes(b, v)
+}
+
+func decodeBytes(b []byte, v any) error {
 	if err := strictjson.Decode(b, len(b), v); err != nil {
-		return invalid(err)
+		return engine.Invalid(err)
 	}
 	return nil
 }
 
 func readBody(r *http.Request) ([]byte, error) {
 	b, err := io.ReadAll(r.Body)
-	var large *http.MaxBytesError
-	switch {
-	case err == nil:
+	if err == nil {
 		return b, nil
-	case errors.As(err, &large):
-		return nil, refuse(PayloadTooLarge, details{"limit": large.Limit}, "the body is larger than %d bytes", large.Limit)
-	default:
-		return nil, refuse(engine.InvalidInput, details{"field": "", "constraint": "must be a whole body"}, "the body could not be read to its end")
 	}
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, refuse(codes.PayloadTooLarge, details{"limit": large.Limit}, "the body is larger than %d bytes", large.Limit)
+	}
+	return nil, refuse(engine.InvalidInput, details{"field": "", "constraint": "must be a whole body"}, "the body could not be read to its end")
 }
 
 // checkBody refuses a body where none is taken, and one that is not declared to be JSON. A web page can send any other
@@ -88,10 +96,10 @@ func checkBody(r *http.Request, taken bool) error {
 		delete(params, "charset")
 	}
 	if err != nil || media != "application/json" || len(params) > 0 || len(r.Header.Values("Content-Type")) != 1 {
-		return refuse(UnsupportedMediaType, nil, "the body must be declared as Content-Type: application/json")
+		return refuse(codes.UnsupportedMediaType, nil, "the body must be declared as Content-Type: application/json")
 	}
 	if r.Header.Get("Content-Encoding") != "" {
-		return refuse(UnsupportedMediaType, nil, "the body must not be compressed")
+		return refuse(codes.UnsupportedMediaType, nil, "the body must not be compressed")
 	}
 	return nil
 }
@@ -104,7 +112,7 @@ func checkQuery(raw string, allowed []string) error {
 		return refuse(engine.InvalidInput, details{"field": "query", "constraint": "must be name=value pairs, joined by &"}, "the query can't be read")
 	}
 	for name, values := range q {
-		field := clip(name, 64)
+		field := foreign.Clip(name, 64)
 		switch {
 		case !slices.Contains(allowed, name):
 			return refuse(engine.InvalidInput, details{"field": field, "constraint": oneOf(allowed)}, "there is no parameter %q here", field)

@@ -1,20 +1,19 @@
 package facade
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 )
 
 // Tokens of the Registry are JSON Web Tokens (RFC 7519) signed with RS256, and nothing else: the header never chooses the
@@ -57,7 +56,7 @@ func verifyJWT(token string, now time.Time, key func() (*rsa.PublicKey, error)) 
 	case claims.NotBefore != nil && seconds < *claims.NotBefore:
 		return "", errors.New("the JWT is not valid yet")
 	}
-	return clip(strings.ToValidUTF8(claims.Subject, "?"), 64), nil
+	return foreign.Clip(strings.ToValidUTF8(claims.Subject, "?"), 64), nil
 }
 
 func decodeSegment(s string, v any) error {
@@ -92,8 +91,8 @@ func checkSignature(parts []string, key func() (*rsa.PublicKey, error)) error {
 
 // A publicKey is the Registry's, fetched when it is first needed and again after a while.
 type publicKey struct {
-	registry *Registry
-	now      func() time.Time
+	fetch func(context.Context) (*rsa.PublicKey, error)
+	now   func() time.Time
 
 	mu      sync.Mutex
 	known   *rsa.PublicKey
@@ -115,15 +114,11 @@ func (k *publicKey) get(ctx context.Context) (*rsa.PublicKey, error) {
 		return k.known, k.unknown()
 	}
 	k.fetched = k.now()
-	b, err := k.registry.fetch(context.WithoutCancel(ctx), "/auth/public-key", 64<<10)
-	if err == nil {
-		var key *rsa.PublicKey
-		if key, err = parsePublicKey(b); err == nil {
-			k.known, k.err = key, nil
-			return k.known, nil
-		}
+	key, err := k.fetch(context.WithoutCancel(ctx))
+	if k.err = err; err == nil {
+		k.known = key
 	}
-	k.err = err // the key that is known stays good: a Registry that is down must not lock everybody out
+	// A key that is known stays good: a Registry that is down must not lock everybody out.
 	return k.known, k.unknown()
 }
 
@@ -142,45 +137,4 @@ func (k *publicKey) unknown() error {
 		return nil
 	}
 	return k.err
-}
-
-// parsePublicKey reads a key in PEM, bare or as "public_key" (or "key") in JSON.
-func parsePublicKey(b []byte) (*rsa.PublicKey, error) {
-	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
-		var wrapped struct {
-			PublicKey string `json:"public_key"`
-			Key       string `json:"key"`
-		}
-		if err := json.Unmarshal(b, &wrapped); err != nil {
-			return nil, errors.New("the Registry's public key: not the JSON that is expected")
-		}
-		b = []byte(wrapped.PublicKey + wrapped.Key)
-	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return nil, errors.New("the Registry's public key is not in PEM")
-	}
-	key, err := parseRSA(block)
-	if err != nil {
-		return nil, fmt.Errorf("the Registry's public key: %w", err)
-	}
-	if key.Size() < 256 {
-		return nil, fmt.Errorf("the Registry's public key has only %d bits", key.Size()*8)
-	}
-	return key, nil
-}
-
-func parseRSA(block *pem.Block) (*rsa.PublicKey, error) {
-	if block.Type == "RSA PUBLIC KEY" {
-		return x509.ParsePKCS1PublicKey(block.Bytes)
-	}
-	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	key, ok := parsed.(*rsa.PublicKey)
-	if !ok {
-		return nil, errors.New("not an RSA key")
-	}
-	return key, nil
 }

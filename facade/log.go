@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 )
 
 // NewLogger returns a logger whose lines have the contract's fields: timestamp, level, correlation_id, droplet_name,
@@ -84,20 +86,19 @@ func (s *Server) logStep(ctx context.Context, ev engine.Event) {
 	}
 	if ev.Error != "" {
 		level = slog.LevelWarn
-		attrs = append(attrs, "error", clip(ev.Error, maxMessage))
+		attrs = append(attrs, "error", foreign.Clip(ev.Error, maxMessage))
 	}
 	s.log.Log(ctx, level, action, attrs...)
 }
 
-// audit writes one line for a change: who, what, which plan, and what became of it.
+// audit writes one line for a change: who, what, which plan, and what became of it, or why nothing did.
 func (s *Server) audit(ctx context.Context, operation string, result *engine.Result, err error, took time.Duration) {
-	actor := callFrom(ctx).actor
-	if actor == "" {
-		actor = s.eng.Options().Actor
-	}
-	attrs := []any{"audit", true, "actor", actor, "duration_ms", milliseconds(took)}
+	c := callFrom(ctx)
+	attrs := []any{"audit", true, "actor", cmp.Or(c.actor, s.eng.Options().Actor), "duration_ms", milliseconds(took)}
 	if err != nil {
-		attrs = append(attrs, "result", "failed", "error_code", engine.CodeOf(err), "outcome", engine.OutcomeOf(err).String())
+		c.audited = true
+		attrs = append(attrs, "result", "failed", "error_code", engine.CodeOf(err), "outcome", engine.OutcomeOf(err).String(),
+			"error", foreign.Clip(err.Error(), maxMessage))
 		s.log.WarnContext(ctx, operation, attrs...)
 		return
 	}

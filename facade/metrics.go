@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/health"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -95,35 +96,32 @@ func (m *metrics) step(ev engine.Event) {
 	}
 }
 
-func (s *Server) showMetrics() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		routes, err := s.eng.Routes(r.Context())
-		if err != nil {
-			writeError(w, r, err)
-			return
+func (s *Server) showMetrics(w http.ResponseWriter, r *http.Request) error {
+	routes, err := s.eng.Routes(r.Context())
+	if err != nil {
+		return err
+	}
+	certificates, err := s.eng.Certificates(r.Context())
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	x := exposition{&b}
+	s.metrics.write(x)
+	s.writeHost(x, s.probe.fresh())
+	s.writeRoutes(x, routes)
+	x.family("proxy_manager_certificate_expiry_timestamp_seconds", "gauge", "When a certificate ends, in Unix time.")
+	for _, c := range certificates {
+		if c.Exists() {
+			x.sample("proxy_manager_certificate_expiry_timestamp_seconds", float64(c.NotAfter.Unix()), "name", c.Name)
 		}
-		certificates, err := s.eng.Certificates(r.Context())
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		var b bytes.Buffer
-		x := exposition{&b}
-		s.metrics.write(x)
-		s.writeHost(x, s.probe.fresh())
-		s.writeRoutes(x, routes)
-		x.family("proxy_manager_certificate_expiry_timestamp_seconds", "gauge", "When a certificate ends, in Unix time.")
-		for _, c := range certificates {
-			if c.Exists() {
-				x.sample("proxy_manager_certificate_expiry_timestamp_seconds", float64(c.NotAfter.Unix()), "name", c.Name)
-			}
-		}
-		// The version is part of the text format's name (Prometheus, "exposition formats").
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-store")
-		limitWrites(w)
-		_, _ = w.Write(b.Bytes())
-	})
+	}
+	// The version is part of the text format's name (Prometheus, "exposition formats").
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	limitWrites(w)
+	_, _ = w.Write(b.Bytes())
+	return nil
 }
 
 func (m *metrics) write(x exposition) {
@@ -144,7 +142,7 @@ func (m *metrics) write(x exposition) {
 	}
 }
 
-func (s *Server) writeHost(x exposition, seen sighting) {
+func (s *Server) writeHost(x exposition, seen health.Sighting) {
 	x.gauge("proxy_manager_build_info", "The version that runs; the value is always 1.", 1, "version", engine.Version)
 	x.gauge("proxy_manager_start_time_seconds", "When the server was started, in Unix time.", float64(s.started.UnixMilli())/1000)
 	x.gauge("proxy_manager_nginx_up", "Whether nginx runs.", number(seen.Nginx.Running))
@@ -153,8 +151,8 @@ func (s *Server) writeHost(x exposition, seen sighting) {
 	x.gauge("proxy_manager_nginx_workers_shutting_down", "Old workers of nginx that only finish what they have.", float64(seen.Nginx.Draining))
 	x.gauge("proxy_manager_certbot_present", "Whether certbot is there.", number(seen.Certbot.Present))
 	x.family("proxy_manager_health_status", "gauge", "The service's health: 1 for the state it is in.")
-	for _, state := range []string{healthy, degraded, unhealthy} {
-		x.sample("proxy_manager_health_status", number(seen.status() == state), "status", state)
+	for _, state := range []string{health.Healthy, health.Degraded, health.Unhealthy} {
+		x.sample("proxy_manager_health_status", number(seen.Status() == state), "status", state)
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 )
 
 func TestPromtoolHasNothingToSayAboutTheMetrics(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	c.put("alpha", up.Port())
 	is.Equal(c.do("PUT", "/proxies/beta", routeBody("alpha", up.Port(), "")).status, 409)

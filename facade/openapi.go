@@ -41,10 +41,9 @@ func bundle(document, schema []byte) []byte {
 	})
 }
 
-func (s *Server) openAPI() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		limitWrites(w)
-		_, _ = w.Write(openAPIDocument())
-	})
+func (s *Server) openAPI(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Content-Type", "application/json")
+	limitWrites(w)
+	_, _ = w.Write(openAPIDocument())
+	return nil
 }

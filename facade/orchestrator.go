@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 // keepRegistered registers with the orchestrator and then tells it now and then that the service lives. Nothing waits
 // for it, and whatever fails is tried again later.
 func (s *Server) keepRegistered(ctx context.Context) {
-	client := foreignClient(heartbeatTimeout)
+	client := foreign.Client(heartbeatTimeout)
 	for pause := time.Second; ; pause = min(2*pause, maxRegisterPause) {
 		err := s.post(ctx, client, "/register", map[string]any{
 			"service_name": s.opts.Identity.ServiceName, "droplet_id": s.opts.Identity.DropletID,
@@ -44,7 +45,7 @@ func (s *Server) beat(ctx context.Context, client *http.Client) {
 	for sleep(ctx, heartbeatInterval) {
 		err := s.post(ctx, client, "/heartbeat", map[string]any{
 			"service_name": s.opts.Identity.ServiceName, "droplet_id": s.opts.Identity.DropletID,
-			"status": s.probe.seen().status(), "timestamp": s.opts.Clock().UTC(), "uptime_seconds": s.uptime(),
+			"status": s.probe.seen().Status(), "timestamp": s.opts.Clock().UTC(), "uptime_seconds": s.uptime(),
 		})
 		if err != nil {
 			s.log.WarnContext(ctx, "heartbeat", "result", "failed", "error", err)
@@ -65,7 +66,7 @@ func (s *Server) post(ctx context.Context, client *http.Client, path string, bod
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the orchestrator: %s", foreignReason(err))
+		return fmt.Errorf("ask the orchestrator: %s", foreign.Reason(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {

@@ -8,6 +8,8 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/engine"
 )
 
+func etag(st engine.RouteStatus) string { return `"` + st.Fingerprint + `"` }
+
 // etagList is the value of If-Match and If-None-Match (RFC 9110, section 13.1), but for "*".
 var etagList = regexp.MustCompile(`^(?:W/)?"[!#-~]*"(?:[ \t]*,[ \t]*(?:W/)?"[!#-~]*")*$`)
 

@@ -5,51 +5,18 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/health"
 )
 
 // A probe looks at nginx and certbot in the background, because looking means to run them ("nginx -t"): whoever asks
 // for health gets what was seen last.
 type probe struct {
-	eng *engine.Engine
-	now func() time.Time
+	sight func(context.Context) health.Sighting
+	now   func() time.Time
 
 	mu      sync.Mutex
-	last    sighting
+	last    health.Sighting
 	running chan struct{} // closed when the look that is being taken is over; nil if none is
-}
-
-// A sighting is how nginx and certbot were when they were last looked at.
-type sighting struct {
-	At          time.Time
-	Nginx       engine.NginxStatus
-	ConfigError error // of nginx -t; nil if it is content
-	Certbot     engine.CertbotStatus
-	Interrupted bool // an apply was interrupted, and waits for recovery
-	// BadCertificates counts those that have expired, or that nginx was seen not to have loaded.
-	BadCertificates int
-}
-
-// The three states of health.
-const (
-	healthy   = "healthy"
-	degraded  = "degraded"
-	unhealthy = "unhealthy"
-)
-
-// status sums a sighting up: without a running nginx with a good configuration nothing is served for long, and without
-// certbot only certificates suffer.
-func (s sighting) status() string {
-	switch {
-	case s.At.IsZero():
-		return degraded // not known yet: the server has only just been started
-	case !s.Nginx.Present || !s.Nginx.Running || s.ConfigError != nil:
-		return unhealthy
-	case !s.Certbot.Present || s.Interrupted || s.BadCertificates > 0:
-		return degraded
-	default:
-		return healthy
-	}
 }
 
 const (
@@ -64,8 +31,9 @@ const (
 	firstPatience = 15 * time.Second
 )
 
-func newProbe(eng *engine.Engine, now func() time.Time) *probe {
-	p := &probe{eng: eng, now: now}
+// newProbe returns a probe that is taking its first look.
+func newProbe(sight func(context.Context) health.Sighting, now func() time.Time) *probe {
+	p := &probe{sight: sight, now: now}
 	p.look()
 	return p
 }
@@ -102,27 +70,8 @@ func (p *probe) look() <-chan struct{} {
 	return done
 }
 
-func (p *probe) sight(ctx context.Context) sighting {
-	var s sighting
-	var certbot sync.WaitGroup
-	certbot.Go(func() { s.Certbot = p.eng.Certbot(ctx) }) // Python takes its time to start
-	if s.Nginx = p.eng.Nginx(ctx); s.Nginx.Present {
-		s.ConfigError = p.eng.TestConfig(ctx)
-	}
-	certbot.Wait()
-	s.Interrupted, _ = p.eng.Interrupted()
-	certificates, _ := p.eng.Certificates(ctx)
-	for _, c := range certificates {
-		if c.Exists() && (c.Stale() || p.now().After(c.NotAfter)) {
-			s.BadCertificates++
-		}
-	}
-	s.At = p.now()
-	return s
-}
-
 // seen returns the last sighting at once, and has a new one taken if it is no longer fresh.
-func (p *probe) seen() sighting {
+func (p *probe) seen() health.Sighting {
 	last := p.latest()
 	switch {
 	case last.At.IsZero():
@@ -135,7 +84,7 @@ func (p *probe) seen() sighting {
 
 // fresh returns a sighting that is fresh, if one can be had in short time. Before the very first there is nothing else to
 // tell, so that one is waited for.
-func (p *probe) fresh() sighting {
+func (p *probe) fresh() health.Sighting {
 	last := p.latest()
 	switch {
 	case last.At.IsZero():
@@ -146,14 +95,14 @@ func (p *probe) fresh() sighting {
 	return last
 }
 
-func (p *probe) latest() sighting {
+func (p *probe) latest() health.Sighting {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.last
 }
 
 // await has a look taken and waits for it, but no longer than that.
-func (p *probe) await(patience time.Duration) sighting {
+func (p *probe) await(patience time.Duration) health.Sighting {
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {

@@ -1,69 +1,45 @@
 package facade
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/view"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
-func (s *Server) listProxies() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		routes, err := s.eng.Routes(r.Context())
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		list := make([]RouteView, len(routes))
-		for i, st := range routes {
-			list[i] = View(st)
-		}
-		writeJSON(w, http.StatusOK, list)
-	})
+func (s *Server) listProxies(w http.ResponseWriter, r *http.Request) error {
+	routes, err := s.eng.Routes(r.Context())
+	if err != nil {
+		return err
+	}
+	list := make([]view.Route, len(routes))
+	for i, st := range routes {
+		list[i] = view.RouteOf(st)
+	}
+	return writeJSON(w, http.StatusOK, list)
 }
 
-func (s *Server) getProxy() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		st, err := s.routeOf(r)
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		w.Header().Set("ETag", etag(st))
-		same, err := unchanged(r, st)
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		if same {
-			limitWrites(w)
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		writeJSON(w, http.StatusOK, Detail(r.Context(), s.eng, st))
-	})
-}
-
-// Detail gathers what is known of a route without asking its upstream.
-func Detail(ctx context.Context, eng *engine.Engine, st engine.RouteStatus) RouteDetail {
-	d := RouteDetail{RouteView: View(st), LastHealthStatus: "unknown", Drifted: st.Drifted}
-	if h, ok := eng.LastHealth(st.Name); ok {
-		d.LastHealthStatus, d.LastHealthReason, d.LastHealthCheckedAt = "healthy", h.Reason, &h.CheckedAt
-		if !h.Healthy {
-			d.LastHealthStatus = "unhealthy"
-		}
+func (s *Server) getProxy(w http.ResponseWriter, r *http.Request) error {
+	st, err := s.routeOf(r)
+	if err != nil {
+		return err
 	}
-	if st.Route.EnableSSL() {
-		if c, err := eng.Certificate(ctx, st.Name); err == nil {
-			d.Certificate = &c
-		}
+	w.Header().Set("ETag", etag(st))
+	same, err := unchanged(r, st)
+	if err != nil {
+		return err
 	}
-	return d
+	if same {
+		limitWrites(w)
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	return writeJSON(w, http.StatusOK, view.DetailOf(r.Context(), s.eng, st))
 }
 
 // routeOf returns the route that a request's path names.
@@ -80,21 +56,18 @@ func (s *Server) routeOf(r *http.Request) (engine.RouteStatus, error) {
 func pathName(r *http.Request) (string, error) {
 	name, err := resources.ParseName(r.PathValue("droplet_name"))
 	if err != nil {
-		return "", invalid(err)
+		return "", engine.Invalid(err)
 	}
 	callOf(r).droplet = name
 	return name, nil
 }
 
-func (s *Server) putProxy() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		route, err := decodePut(r)
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		s.put(w, r, route)
-	})
+func (s *Server) putProxy(w http.ResponseWriter, r *http.Request) error {
+	route, err := decodePut(r)
+	if err != nil {
+		return err
+	}
+	return s.put(w, r, route)
 }
 
 // decodePut reads the body of a PUT. The path names the route; a body that names another is a mistake.
@@ -118,20 +91,17 @@ func decodePut(r *http.Request) (resources.Route, error) {
 func newRoute(f resources.RouteFields) (resources.Route, error) {
 	route, err := resources.NewRoute(f)
 	if err != nil {
-		return route, invalid(err)
+		return route, engine.Invalid(err)
 	}
 	return route, nil
 }
 
-func (s *Server) postProxy() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		route, err := decodePost(r)
-		if err != nil {
-			writeError(w, r, err)
-			return
-		}
-		s.put(w, r, route)
-	})
+func (s *Server) postProxy(w http.ResponseWriter, r *http.Request) error {
+	route, err := decodePost(r)
+	if err != nil {
+		return err
+	}
+	return s.put(w, r, route)
 }
 
 // A postBody is a route whose name may be left to its domain, and whose upstream may be one text.
@@ -181,7 +151,7 @@ func setUpstream(f *resources.RouteFields, text string) error {
 
 // A putAnswer is the route as it is now, and what has to be called for the rest.
 type putAnswer struct {
-	RouteView
+	view.Route
 	Next *next `json:"next,omitempty"`
 }
 
@@ -191,34 +161,19 @@ type next struct {
 	Description string `json:"description"`
 }
 
-func (s *Server) put(w http.ResponseWriter, r *http.Request, route resources.Route) {
+func (s *Server) put(w http.ResponseWriter, r *http.Request, route resources.Route) error {
 	callOf(r).droplet, callOf(r).domain = route.Name(), route.Domain()
 	req := engine.Put(route)
 	req.Issue = s.opts.AutoIssueSSL && route.EnableSSL()
-	var err error
-	if req.Precondition, err = precondition(r); err != nil {
-		writeError(w, r, err)
-		return
-	}
-	if flag(r, dryRun) {
-		s.planOnly(w, r, req)
-		return
-	}
-	result, err := s.do(r.Context(), req)
-	if err != nil {
-		writeError(w, r, err)
-		return
-	}
-	s.answerPut(w, r, route, result)
+	return s.carryOut(w, r, req, func(result *engine.Result) error { return s.answerPut(w, r, route, result) })
 }
 
-func (s *Server) answerPut(w http.ResponseWriter, r *http.Request, route resources.Route, result *engine.Result) {
+func (s *Server) answerPut(w http.ResponseWriter, r *http.Request, route resources.Route, result *engine.Result) error {
 	st, err := s.eng.Route(r.Context(), route.Name())
 	if err != nil {
-		writeError(w, r, err) // somebody else has deleted it in this very moment
-		return
+		return err // somebody else has deleted it in this very moment
 	}
-	status, body := http.StatusOK, putAnswer{RouteView: View(st)}
+	status, body := http.StatusOK, putAnswer{Route: view.RouteOf(st)}
 	if created(result.Plan, route.Address()) {
 		status = http.StatusCreated
 		w.Header().Set("Location", "/proxies/"+route.Name())
@@ -228,7 +183,7 @@ func (s *Server) answerPut(w http.ResponseWriter, r *http.Request, route resourc
 		body.Next = &next{http.MethodPost, "/proxies/" + route.Name() + "/ssl", "obtain the certificate; until then the route answers over HTTP"}
 	}
 	w.Header().Set("ETag", etag(st))
-	writeJSON(w, status, body)
+	return writeJSON(w, status, body)
 }
 
 func created(p *plan.Plan, address string) bool {
@@ -246,28 +201,14 @@ type deleted struct {
 	DropletName string `json:"droplet_name"`
 }
 
-func (s *Server) deleteProxy() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		st, err := s.routeOf(r)
-		if err != nil && !isCode(err, engine.ProxyNotFound) {
-			writeError(w, r, err)
-			return
-		}
-		name := callOf(r).droplet
-		req := engine.Delete(name)
-		if req.Precondition, err = precondition(r); err != nil {
-			writeError(w, r, err)
-			return
-		}
-		callOf(r).domain = st.Route.Domain()
-		if flag(r, dryRun) {
-			s.planOnly(w, r, req)
-			return
-		}
-		if _, err := s.do(r.Context(), req); err != nil {
-			writeError(w, r, err)
-			return
-		}
-		writeJSON(w, http.StatusOK, deleted{"deleted", name})
+func (s *Server) deleteProxy(w http.ResponseWriter, r *http.Request) error {
+	st, err := s.routeOf(r)
+	if err != nil && !isCode(err, engine.ProxyNotFound) {
+		return err
+	}
+	name := callOf(r).droplet
+	callOf(r).domain = st.Route.Domain()
+	return s.carryOut(w, r, engine.Delete(name), func(*engine.Result) error {
+		return writeJSON(w, http.StatusOK, deleted{"deleted", name})
 	})
 }

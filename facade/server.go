@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -10,10 +11,12 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/health"
+	"github.com/fullpotential-ai/proxy-manager/facade/registry"
 )
 
-// Options say who may call and what is told to whom. The zero value serves everybody who reaches the socket, which is
-// meant for loopback and for tests: see TokenFile.
+// Options say who may call and what is told to whom. The zero value is what the CLI's settings are by default. It serves
+// everybody who reaches the socket, which is meant for loopback and for tests: see TokenFile.
 type Options struct {
 	// TokenFile holds one API token a line, see [tokens]. Empty: no token is asked for. The file is read again when it
 	// changes. One that is empty or can't be read admits nobody.
@@ -27,13 +30,13 @@ type Options struct {
 	OrchestratorURL string
 	// AutoIssueSSL has a PUT obtain the certificate that the route lacks, rather than answer 202.
 	AutoIssueSSL bool
-	// RenewInterval is how often [Server.Run] looks for certificates that are due; 12 hours by default.
-	RenewInterval time.Duration
 	// Identity is how the service introduces itself.
 	Identity Identity
-	// Logger gets a line for every request, step and change; [NewLogger] makes one of the contract's form.
+	// Logger gets a line for every request, step and change; [NewLogger] makes one of the contract's form. Nothing is
+	// logged without it.
 	Logger *slog.Logger
-	// Clock and NewID are time.Now and random ids unless set.
+	// Clock and NewID are time.Now and random ids unless set. They are called from the goroutines of requests and of
+	// [Server.Run], several at the same time.
 	Clock func() time.Time
 	NewID func() string
 }
@@ -46,17 +49,10 @@ type Identity struct {
 }
 
 func withDefaults(o Options) Options {
-	text := func(p *string, v string) {
-		if *p == "" {
-			*p = v
-		}
-	}
-	text(&o.Identity.ServiceName, "proxy-manager")
-	text(&o.Identity.DropletID, o.Identity.ServiceName)
-	text(&o.Identity.Environment, "production")
-	if o.RenewInterval == 0 {
-		o.RenewInterval = 12 * time.Hour
-	}
+	id := &o.Identity
+	id.ServiceName = cmp.Or(id.ServiceName, "proxy-manager")
+	id.DropletID = cmp.Or(id.DropletID, id.ServiceName)
+	id.Environment = cmp.Or(id.Environment, "production")
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -86,7 +82,7 @@ type Server struct {
 	endpoints []endpoint
 
 	tokens   *tokens
-	registry *Registry
+	registry *registry.Client
 	keys     *publicKey
 	probe    *probe
 	remotes  *remotes
@@ -106,7 +102,7 @@ type Server struct {
 func New(eng *engine.Engine, o Options) *Server {
 	o = withDefaults(o)
 	s := &Server{
-		eng: eng, opts: o, log: o.Logger, started: o.Clock(), registry: NewRegistry(o.RegistryURL),
+		eng: eng, opts: o, log: o.Logger, started: o.Clock(), registry: registry.New(o.RegistryURL),
 		traffic: newTraffic(o.Clock), metrics: newMetrics(), idle: make(chan struct{}),
 	}
 	s.base, s.interrupt = context.WithCancelCause(context.Background())
@@ -114,9 +110,9 @@ func New(eng *engine.Engine, o Options) *Server {
 		s.tokens = &tokens{path: o.TokenFile, log: o.Logger}
 	}
 	if o.RegistryURL != "" {
-		s.keys = &publicKey{registry: s.registry, now: o.Clock}
+		s.keys = &publicKey{fetch: s.registry.PublicKey, now: o.Clock}
 	}
-	s.probe = newProbe(eng, o.Clock)
+	s.probe = newProbe(func(ctx context.Context) health.Sighting { return health.Look(ctx, eng, o.Clock) }, o.Clock)
 	s.remotes = newRemotes(s)
 	s.endpoints = s.routes()
 	s.handler = s.observed(s.guarded(s.authorized(routed(s.endpoints))))
@@ -126,12 +122,12 @@ func New(eng *engine.Engine, o Options) *Server {
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Run renews certificates that are due, keeps what is known of nginx fresh, and registers with the orchestrator if there
-// is one, until ctx ends. A server answers without it, too.
+// Run keeps certificates valid and served (see [engine.Engine.Maintain]) and what is known of nginx fresh, and registers
+// with the orchestrator if there is one, until ctx ends. A server answers without it, too.
 func (s *Server) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	loops.Go(func() { s.probe.run(ctx) })
-	loops.Go(func() { s.keepRenewing(ctx) })
+	loops.Go(func() { s.eng.Maintain(ctx, s.renew) })
 	if s.opts.OrchestratorURL != "" {
 		loops.Go(func() { s.keepRegistered(ctx) })
 	}

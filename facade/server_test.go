@@ -5,8 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -35,21 +36,21 @@ type setup struct {
 }
 
 // start starts a lab and a server in front of it.
-func start(t testing.TB, s setup) *client {
+func start(t testing.TB, s ...setup) *client {
 	t.Helper()
-	return serve(t, enginetest.Start(t, s.lab), s)
+	var one setup
+	if len(s) > 0 {
+		one = s[0]
+	}
+	return serve(t, enginetest.Start(t, one.lab), one)
 }
 
 // serve starts a server in front of a lab.
 func serve(t testing.TB, lab *enginetest.Lab, s setup) *client {
 	t.Helper()
 	c := &client{t: t, lab: lab, log: &syncBuffer{}}
-	o := engine.Options{
-		NginxBin: lab.NginxBin, NginxConf: lab.NginxConf, SitesAvailable: lab.SitesAvailable, SitesEnabled: lab.SitesEnabled,
-		StateDir: lab.StateDir, HTTPPort: lab.HTTPPort, HTTPSPort: lab.HTTPSPort, CertbotBin: lab.CertbotBin,
-		CertbotConfigDir: lab.CertbotConfigDir, CertbotWorkDir: lab.CertbotWorkDir, CertbotLogsDir: lab.CertbotLogsDir,
-		ACMEDirectoryURL: lab.ACMEDirectoryURL, Actor: "test", NoSync: true,
-	}
+	o := lab.EngineOptions()
+	o.Actor, o.NoSync = "test", true
 	if s.engine != nil {
 		s.engine(&o)
 	}
@@ -57,20 +58,35 @@ func serve(t testing.TB, lab *enginetest.Lab, s setup) *client {
 	if c.eng, err = engine.Open(o); err != nil {
 		t.Fatal(err)
 	}
-	fo := facade.Options{Logger: facade.NewLogger(c.log, -4, "json")}
+	fo := facade.Options{Logger: facade.NewLogger(c.log, slog.LevelDebug, "json")}
 	if s.facade != nil {
 		s.facade(&fo)
 	}
 	c.api = facade.New(c.eng, fo)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: c.api, ReadHeaderTimeout: 5 * time.Second}
-	go server.Serve(l)
-	t.Cleanup(func() { server.Close() })
-	c.base = "http://" + l.Addr().String()
+	server := httptest.NewServer(c.api)
+	t.Cleanup(server.Close)
+	c.base = server.URL
 	return c
+}
+
+// run runs the server's loops until stop is called, or the test ends.
+func (c *client) run() (stop func()) {
+	ctx, cancel := context.WithCancel(c.t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); c.api.Run(ctx) }()
+	stop = func() { cancel(); <-ended }
+	c.t.Cleanup(stop)
+	return stop
+}
+
+// until waits for something to become true, and fails the test if that takes long.
+func (c *client) until(become func() bool) {
+	c.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !become(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.t.Fatal("waited in vain")
+		}
+	}
 }
 
 // A reply is an answer, read to its end.
@@ -124,6 +140,16 @@ func (r reply) json(t testing.TB) map[string]any {
 	return m
 }
 
+// lines decodes an answer, or a log, as one JSON object a line.
+func lines(t testing.TB, text string) []map[string]any {
+	t.Helper()
+	var list []map[string]any
+	for line := range strings.Lines(text) {
+		list = append(list, reply{body: line}.json(t))
+	}
+	return list
+}
+
 // code returns the error's code, and checks that the answer has the form of every error.
 func (r reply) code(t testing.TB) string {
 	t.Helper()
@@ -164,8 +190,9 @@ func (c *client) put(name string, port int) {
 }
 
 func TestARouteIsCreatedShownUpdatedAndDeleted(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	is.Equal(strings.TrimSpace(c.do("GET", "/proxies", "").body), "[]")
 
@@ -209,8 +236,9 @@ func TestARouteIsCreatedShownUpdatedAndDeleted(t *testing.T) {
 }
 
 func TestAPostNamesTheRouteAfterItsDomainAndReadsTheUpstreamFromOneText(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("beta")
 	r := c.do("POST", "/proxies", `{"domain":"Beta.example.test","upstream":"`+up.URL()+`","enable_ssl":false}`)
 	is.Equal(r.status, 201)
@@ -226,8 +254,9 @@ func TestAPostNamesTheRouteAfterItsDomainAndReadsTheUpstreamFromOneText(t *testi
 }
 
 func TestARouteThatWaitsForItsCertificateIs202AndSaysWhatToCall(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	body := strings.Replace(routeBody("alpha", up.Port(), ""), `"enable_ssl":false`, `"enable_ssl":true`, 1)
 	r := c.do("PUT", "/proxies/alpha", body)
@@ -242,8 +271,9 @@ func TestARouteThatWaitsForItsCertificateIs202AndSaysWhatToCall(t *testing.T) {
 }
 
 func TestADryRunChangesNothing(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	c.put("alpha", up.Port())
 	before := c.lab.Tree()
@@ -267,8 +297,9 @@ func TestADryRunChangesNothing(t *testing.T) {
 }
 
 func TestPreconditionsAreHonoured(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	body := routeBody("alpha", up.Port(), "")
 	is.Equal(c.do("PUT", "/proxies/alpha", body, "If-Match", "*").code(t), "PRECONDITION_FAILED") // there is none yet
@@ -294,13 +325,14 @@ func TestPreconditionsAreHonoured(t *testing.T) {
 }
 
 func TestADesiredStateIsPlannedAndAppliedOrItsPlanIs(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	state := `{"routes":[` + strings.Replace(routeBody("alpha", up.Port(), ""), "{", `{"droplet_name":"alpha",`, 1) + `]}`
 	p := c.do("POST", "/plan", state)
 	is.Equal(p.status, 200)
-	is.Equal(p.json(t)["summary"].(map[string]any)["create"], 1.0)
+	is.Equal(p.json(t)["summary"].(map[string]any)["create"], 3.0) // the route, and the two files that routes share
 
 	r := c.do("POST", "/apply", p.body) // the plan itself
 	is.Equal(r.status, 200)
@@ -316,22 +348,19 @@ func TestADesiredStateIsPlannedAndAppliedOrItsPlanIs(t *testing.T) {
 
 	r = c.do("POST", "/apply", `{"routes":[]}`, "Accept", "application/x-ndjson")
 	is.Equal(r.header.Get("Content-Type"), "application/x-ndjson")
-	lines := strings.Split(strings.TrimSpace(r.body), "\n")
-	is.True(len(lines) > 4) // a line for each step as it starts and ends
-	is.True(strings.Contains(lines[0], `"step_start"`))
-	var last struct {
-		Type   string
-		Result struct{ Status string }
-	}
-	is.NoErr(json.Unmarshal([]byte(lines[len(lines)-1]), &last))
-	is.Equal(last.Type, "result")
-	is.Equal(last.Result.Status, "applied")
+	told := lines(t, r.body)
+	is.True(len(told) > 4) // a line for each step as it starts and ends
+	is.Equal(told[0]["type"], "step_start")
+	last := told[len(told)-1]
+	is.Equal(last["type"], "result")
+	is.Equal(last["result"].(map[string]any)["status"], "applied")
 	is.Equal(strings.TrimSpace(c.do("GET", "/proxies", "").body), "[]")
 }
 
 func TestGetProxiesIsTheSameAfterARestart(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{})
+	c := start(t)
 	up := c.lab.Upstream("alpha")
 	c.put("alpha", up.Port())
 	c.put("beta", up.Port())
@@ -340,18 +369,17 @@ func TestGetProxiesIsTheSameAfterARestart(t *testing.T) {
 }
 
 func TestAStopLetsTheRunningChangeEndAndRefusesOthers(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	c := start(t, setup{engine: func(o *engine.Options) { o.HealthCheckTimeout = 5 * time.Second }})
 	up := c.lab.Upstream("slow")
 	up.SetDelay(time.Second)
 	running := make(chan reply, 1)
 	go func() { running <- c.do("PUT", "/proxies/slow", routeBody("slow", up.Port(), "")) }()
-	for up.Requests() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	c.until(func() bool { return up.Requests() > 0 })
 	drained := make(chan struct{})
-	go func() { defer close(drained); c.api.Drain(context.Background()) }()
-	time.Sleep(50 * time.Millisecond)
+	go func() { defer close(drained); c.api.Drain(t.Context()) }()
+	c.until(func() bool { return c.do("GET", "/state", "").json(t)["status"] == "inactive" })
 	r := c.do("PUT", "/proxies/other", routeBody("other", up.Port(), ""))
 	is.Equal(r.status, 503)
 	is.Equal(r.code(t), "SHUTTING_DOWN")
@@ -361,6 +389,7 @@ func TestAStopLetsTheRunningChangeEndAndRefusesOthers(t *testing.T) {
 }
 
 func TestAStopThatCannotWaitUndoesTheRunningChange(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	c := start(t, setup{engine: func(o *engine.Options) { o.HealthCheckTimeout = 30 * time.Second }})
 	up := c.lab.Upstream("slow")
@@ -368,10 +397,8 @@ func TestAStopThatCannotWaitUndoesTheRunningChange(t *testing.T) {
 	before := c.lab.Tree()
 	running := make(chan reply, 1)
 	go func() { running <- c.do("PUT", "/proxies/slow", routeBody("slow", up.Port(), "")) }()
-	for up.Requests() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	c.until(func() bool { return up.Requests() > 0 })
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	c.api.Drain(ctx)
 	is.Equal((<-running).code(t), "SHUTTING_DOWN")

@@ -21,44 +21,26 @@ type sslAnswer struct {
 	Issuer string     `json:"issuer"`
 }
 
-func (s *Server) issueCertificate() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body sslBody
-		if err := decodeOptional(r, &body); err != nil {
-			writeError(w, r, err)
-			return
-		}
-		if _, err := s.routeOf(r); err != nil {
-			writeError(w, r, err)
-			return
-		}
-		req := engine.SSL(callOf(r).droplet, engine.SSLOptions{Email: body.Email, Force: body.ForceRenew})
-		var err error
-		if req.Precondition, err = precondition(r); err != nil {
-			writeError(w, r, err)
-			return
-		}
-		if flag(r, dryRun) {
-			s.planOnly(w, r, req)
-			return
-		}
-		if _, err := s.do(r.Context(), req); err != nil {
-			writeError(w, r, err)
-			return
-		}
-		s.answerSSL(w, r)
-	})
+func (s *Server) issueCertificate(w http.ResponseWriter, r *http.Request) error {
+	var body sslBody
+	if err := decodeOptional(r, &body); err != nil {
+		return err
+	}
+	if _, err := s.routeOf(r); err != nil {
+		return err
+	}
+	req := engine.SSL(callOf(r).droplet, engine.SSLOptions{Email: body.Email, Force: body.ForceRenew})
+	return s.carryOut(w, r, req, func(*engine.Result) error { return s.answerSSL(w, r) })
 }
 
-func (s *Server) answerSSL(w http.ResponseWriter, r *http.Request) {
+func (s *Server) answerSSL(w http.ResponseWriter, r *http.Request) error {
 	st, err := s.routeOf(r)
 	if err != nil {
-		writeError(w, r, err)
-		return
+		return err
 	}
 	answer := sslAnswer{Domain: st.Route.Domain(), Status: st.Status}
 	if c, err := s.eng.Certificate(r.Context(), st.Name); err == nil && c.Exists() {
 		answer.Expiry, answer.Issuer = &c.NotAfter, c.Issuer
 	}
-	writeJSON(w, http.StatusOK, answer)
+	return writeJSON(w, http.StatusOK, answer)
 }

@@ -6,18 +6,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
 	"github.com/fullpotential-ai/proxy-manager/facade"
 	"github.com/matryer/is"
 )
 
-// startWithCA starts a lab with a CA of its own, which certbot believes.
-func startWithCA(t *testing.T, change func(*facade.Options)) *client {
+// startWithCA starts a lab with a CA of its own, which certbot believes, and a server in front of it.
+func startWithCA(t *testing.T, lab enginetest.Options, s setup) *client {
 	t.Helper()
-	lab := enginetest.Start(t, enginetest.Options{ACME: true})
-	t.Setenv("REQUESTS_CA_BUNDLE", lab.CABundle)
-	return serve(t, lab, setup{facade: change, engine: func(o *engine.Options) { o.Email = "admin@example.test" }})
+	lab.ACME = true
+	l := enginetest.Start(t, lab)
+	t.Setenv("REQUESTS_CA_BUNDLE", l.CABundle)
+	return serve(t, l, s)
 }
 
 // secureBody is the body of a PUT of a route with HTTPS.
@@ -27,7 +27,7 @@ func secureBody(name string, port int) string {
 
 func TestARouteGetsItsCertificateByASecondCall(t *testing.T) {
 	is := is.New(t)
-	c := startWithCA(t, nil)
+	c := startWithCA(t, enginetest.Options{}, setup{})
 	up := c.lab.Upstream("alpha")
 	r := c.do("PUT", "/proxies/alpha", secureBody("alpha", up.Port()))
 	is.Equal(r.status, 202)
@@ -76,7 +76,7 @@ func TestARouteGetsItsCertificateByASecondCall(t *testing.T) {
 
 func TestWithAutoIssueSSLThePutObtainsTheCertificate(t *testing.T) {
 	is := is.New(t)
-	c := startWithCA(t, func(o *facade.Options) { o.AutoIssueSSL = true })
+	c := startWithCA(t, enginetest.Options{}, setup{facade: func(o *facade.Options) { o.AutoIssueSSL = true }})
 	up := c.lab.Upstream("alpha")
 	r := c.do("PUT", "/proxies/alpha", secureBody("alpha", up.Port()))
 	is.Equal(r.status, 201)
@@ -88,7 +88,7 @@ func TestWithAutoIssueSSLThePutObtainsTheCertificate(t *testing.T) {
 
 func TestACertificateThatCannotBeHadSaysWhyAndLeavesTheRouteOnHTTP(t *testing.T) {
 	is := is.New(t)
-	c := startWithCA(t, nil)
+	c := startWithCA(t, enginetest.Options{}, setup{})
 	up := c.lab.Upstream("alpha")
 	body := strings.Replace(secureBody("blocked", up.Port()), "blocked.example.test", enginetest.BlockedDomain, 1)
 	is.Equal(c.do("PUT", "/proxies/blocked", body).status, 202)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 )
 
 // ndjson is a stream of JSON texts, one a line.
@@ -24,7 +25,7 @@ type finalLine struct {
 const backlog = 4096
 
 // stream does an apply and tells its steps as they happen. The client may be slow or gone: nginx does not wait for it.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, do func(context.Context) (*engine.Result, error)) {
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, do func(context.Context) (*engine.Result, error)) error {
 	lines := make(chan any, backlog)
 	go func() {
 		defer close(lines)
@@ -34,37 +35,38 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, do func(context.
 			default:
 			}
 		}))
-		lines <- finalOf(r, result, err)
+		lines <- outcome{result, err}
 	}()
 	first := <-lines
 	if last, ok := first.(outcome); ok && last.err != nil {
-		writeError(w, r, last.err) // refused before the first step: then the status can still say so
-		return
+		return last.err // refused before the first step: then the status can still say so
 	}
 	w.Header().Set("Content-Type", ndjson)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	out := lineWriter{w: w, control: http.NewResponseController(w)}
-	out.write(first)
+	out.write(r, first)
 	for line := range lines {
-		out.write(line)
+		out.write(r, line)
 	}
+	return nil
 }
 
 // An outcome is how a streamed apply has ended.
 type outcome struct {
-	finalLine
-	err error
+	result *engine.Result
+	err    error
 }
 
-func finalOf(r *http.Request, result *engine.Result, err error) outcome {
-	if err != nil {
-		facts := factsOf(r, err)
-		callOf(r).code, callOf(r).err = facts.Code, err
-		return outcome{finalLine{Type: "error", Status: StatusOf(facts.Code), Error: &facts}, err}
+// line is the last of the stream.
+func (o outcome) line(r *http.Request) finalLine {
+	if o.err != nil {
+		facts := factsOf(r, o.err)
+		callOf(r).code, callOf(r).err = facts.Code, o.err
+		return finalLine{Type: "error", Status: codes.Status(facts.Code), Error: &facts}
 	}
-	answer := applied(result)
-	return outcome{finalLine{Type: "result", Status: http.StatusOK, Result: &answer}, nil}
+	answer := applied(o.result)
+	return finalLine{Type: "result", Status: http.StatusOK, Result: &answer}
 }
 
 // A lineWriter writes until the client is gone, and then reads on for nobody.
@@ -74,12 +76,12 @@ type lineWriter struct {
 	broken  bool
 }
 
-func (l *lineWriter) write(line any) {
+func (l *lineWriter) write(r *http.Request, line any) {
+	if o, ok := line.(outcome); ok {
+		line = o.line(r)
+	}
 	if l.broken {
 		return
-	}
-	if o, ok := line.(outcome); ok {
-		line = o.finalLine
 	}
 	_ = l.control.SetWriteDeadline(time.Now().Add(writePatience))
 	if err := json.NewEncoder(l.w).Encode(line); err != nil {

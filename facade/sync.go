@@ -1,206 +1,38 @@
 package facade
 
 import (
-	"cmp"
-	"context"
-	"fmt"
 	"net/http"
-	"slices"
-	"strings"
-	"sync"
 
-	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/registry"
 	"github.com/fullpotential-ai/proxy-manager/plan"
-	"github.com/fullpotential-ai/proxy-manager/resources"
 )
-
-// A Sync is what the Registry's droplets come to: one request for all that can be served, and a reason for each other.
-type Sync struct {
-	// Request puts the routes; it deletes nothing.
-	Request engine.Request
-	Skipped []Skipped
-}
-
-// A SyncResult is what a sync has done.
-type SyncResult struct {
-	// Synced are the names of the droplets that are now routed as the Registry says.
-	Synced       []string  `json:"synced"`
-	SyncedCount  int       `json:"synced_count"`
-	Skipped      []Skipped `json:"skipped"`
-	SkippedCount int       `json:"skipped_count"`
-}
-
-// Result returns what the sync has done once its request is applied.
-func (y *Sync) Result() SyncResult {
-	r := SyncResult{Synced: []string{}, Skipped: y.Skipped}
-	for _, route := range y.Request.Routes {
-		r.Synced = append(r.Synced, route.Name())
-	}
-	if r.Skipped == nil {
-		r.Skipped = []Skipped{}
-	}
-	r.SyncedCount, r.SkippedCount = len(r.Synced), len(r.Skipped)
-	return r
-}
-
-// PrepareSync asks the Registry, and finds out which of its droplets can be routed: one that is not valid, conflicts with
-// something, or does not answer its health check is skipped with its reason and spoils none of the others.
-func PrepareSync(ctx context.Context, eng *engine.Engine, registry *Registry) (*Sync, error) {
-	droplets, skipped, err := registry.Droplets(ctx)
-	if err != nil {
-		return nil, err
-	}
-	y := &Sync{Request: engine.Put(), Skipped: skipped}
-	y.Request.Operation = "sync"
-	present, err := presentRoutes(ctx, eng)
-	if err != nil {
-		return nil, err
-	}
-	candidates := y.candidates(droplets, present)
-	candidates = y.healthy(ctx, eng, candidates, present)
-	y.Request.Routes, err = y.plannable(ctx, eng, candidates)
-	return y, err
-}
-
-func presentRoutes(ctx context.Context, eng *engine.Engine) (map[string]resources.Route, error) {
-	list, err := eng.Routes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	present := make(map[string]resources.Route, len(list))
-	for _, st := range list {
-		present[st.Name] = st.Route
-	}
-	return present, nil
-}
-
-func (y *Sync) skip(name, format string, args ...any) {
-	y.Skipped = append(y.Skipped, Skipped{Name: name, Reason: clip(fmt.Sprintf(format, args...), 512)})
-}
-
-// candidates makes routes of droplets. Of two that want the same name or domain, the first has it.
-func (y *Sync) candidates(droplets []Droplet, present map[string]resources.Route) []resources.Route {
-	var list []resources.Route
-	names, owner := map[string]bool{}, map[string]string{}
-	for _, d := range droplets {
-		route, err := d.route(present[strings.ToLower(d.Name)])
-		if err != nil {
-			y.skip(d.Name, "%v", err)
-			continue
-		}
-		if names[route.Name()] {
-			y.skip(route.Name(), "the Registry has another droplet of that name")
-			continue
-		}
-		if i := slices.IndexFunc(route.Domains(), func(domain string) bool { return owner[domain] != "" }); i >= 0 {
-			domain := route.Domains()[i]
-			y.skip(route.Name(), "its domain %s is that of %s", domain, owner[domain])
-			continue
-		}
-		names[route.Name()] = true
-		for _, domain := range route.Domains() {
-			owner[domain] = route.Name()
-		}
-		list = append(list, route)
-	}
-	return list
-}
-
-// healthy leaves out the new and changed routes whose upstreams do not answer. They are all asked side by side.
-func (y *Sync) healthy(ctx context.Context, eng *engine.Engine, list []resources.Route, present map[string]resources.Route) []resources.Route {
-	reasons := make([]string, len(list))
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 16)
-	for i, route := range list {
-		if !route.RequireHealthy() || !route.Enabled() || route.Equal(present[route.Name()]) {
-			continue
-		}
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			for _, url := range route.HealthURLs(eng.Options().HealthCheckPath) {
-				reasons[i] = cmp.Or(reasons[i], eng.CheckHealth(ctx, route.Name(), url).Reason)
-			}
-		})
-	}
-	wg.Wait()
-	var good []resources.Route
-	for i, route := range list {
-		if reasons[i] != "" {
-			y.skip(route.Name(), "its upstream %s %s", route.Upstreams(), reasons[i])
-			continue
-		}
-		good = append(good, route)
-	}
-	return good
-}
-
-// plannable returns the routes that can be planned together. Where they can't, each half is tried by itself, down to the
-// single route that is at fault, whose error is the reason it is skipped.
-func (y *Sync) plannable(ctx context.Context, eng *engine.Engine, list []resources.Route) ([]resources.Route, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	req := engine.Put(list...)
-	_, err := eng.Plan(ctx, req)
-	switch {
-	case err == nil:
-		return list, nil
-	case !oneRoutesFault(err):
-		return nil, err
-	case len(list) == 1:
-		y.skip(list[0].Name(), "%v", err)
-		return nil, nil
-	}
-	left, err := y.plannable(ctx, eng, list[:len(list)/2])
-	if err != nil {
-		return nil, err
-	}
-	right, err := y.plannable(ctx, eng, list[len(list)/2:])
-	return slices.Concat(left, right), err
-}
-
-func oneRoutesFault(err error) bool {
-	switch engine.CodeOf(err) {
-	case engine.InvalidInput, engine.DomainConflict, engine.UnmanagedFile, engine.UpstreamUnhealthy:
-		return true
-	}
-	return false
-}
 
 // A syncPlan is what a sync would do.
 type syncPlan struct {
 	DryRun bool       `json:"dry_run"`
 	Plan   *plan.Plan `json:"plan"`
-	SyncResult
+	registry.Result
 }
 
-func (s *Server) sync() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := decodeOptional(r, &struct{}{}); err != nil {
-			writeError(w, r, err)
-			return
-		}
-		y, err := PrepareSync(r.Context(), s.eng, s.registry)
+func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
+	if err := decodeOptional(r, &struct{}{}); err != nil {
+		return err
+	}
+	y, err := registry.Prepare(r.Context(), s.eng, s.registry)
+	if err != nil {
+		return err
+	}
+	if flag(r, dryRun) {
+		p, err := s.planned(r.Context(), y.Request)
 		if err != nil {
-			writeError(w, r, err)
-			return
+			return err
 		}
-		if flag(r, dryRun) {
-			p, err := s.planned(r.Context(), y.Request)
-			if err != nil {
-				writeError(w, r, err)
-				return
-			}
-			writeJSON(w, http.StatusOK, syncPlan{true, p, y.Result()})
-			return
+		return writeJSON(w, http.StatusOK, syncPlan{true, p, y.Result()})
+	}
+	if len(y.Request.Routes) > 0 {
+		if _, err := s.do(r.Context(), y.Request); err != nil {
+			return err
 		}
-		if len(y.Request.Routes) > 0 {
-			if _, err := s.do(r.Context(), y.Request); err != nil {
-				writeError(w, r, err)
-				return
-			}
-		}
-		writeJSON(w, http.StatusOK, y.Result())
-	})
+	}
+	return writeJSON(w, http.StatusOK, y.Result())
 }

@@ -1,10 +1,13 @@
 package facade
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/health"
+	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 )
 
 // The endpoints of the Universal Droplet Contract, by which droplets get to know each other.
@@ -28,19 +31,17 @@ type integration struct {
 	Description string `json:"description"`
 }
 
-func (s *Server) capabilities() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := capabilitiesAnswer{
-			ServiceName: s.opts.Identity.ServiceName, DropletID: s.opts.Identity.DropletID, Version: engine.Version, UDCVersion: udcVersion,
-			Capabilities:        []string{"reverse_proxy", "ssl_certificates", "plan_and_apply", "registry_sync"},
-			Features:            []string{"dry_run", "undo", "crash_recovery", "drift_detection", "health_checks", "etags", "event_stream", "metrics"},
-			SupportedOperations: []string{"put", "delete", "ssl", "plan", "apply", "sync"},
-		}
-		for _, e := range s.endpoints {
-			body.IntegrationEndpoints = append(body.IntegrationEndpoints, integration{e.path, e.method, e.description})
-		}
-		writeJSON(w, http.StatusOK, body)
-	})
+func (s *Server) capabilities(w http.ResponseWriter, r *http.Request) error {
+	body := capabilitiesAnswer{
+		ServiceName: s.opts.Identity.ServiceName, DropletID: s.opts.Identity.DropletID, Version: engine.Version, UDCVersion: udcVersion,
+		Capabilities:        []string{"reverse_proxy", "ssl_certificates", "plan_and_apply", "registry_sync"},
+		Features:            []string{"dry_run", "undo", "crash_recovery", "drift_detection", "health_checks", "etags", "event_stream", "metrics"},
+		SupportedOperations: []string{"put", "delete", "ssl", "plan", "apply", "sync"},
+	}
+	for _, e := range s.endpoints {
+		body.IntegrationEndpoints = append(body.IntegrationEndpoints, integration{e.path, e.method, e.description})
+	}
+	return writeJSON(w, http.StatusOK, body)
 }
 
 type stateAnswer struct {
@@ -59,14 +60,12 @@ type stateMetrics struct {
 	ErrorRatePercent      float64 `json:"error_rate_percent"`
 }
 
-func (s *Server) state() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t := s.traffic.recent()
-		writeJSON(w, http.StatusOK, stateAnswer{
-			Status: s.activity(), Mode: s.opts.Identity.Environment, UptimeSeconds: s.uptime(),
-			RequestsTotal: t.Total, ErrorsLastHour: t.ErrorsLastHour, LastRestart: s.started.UTC(),
-			Metrics: stateMetrics{t.PerMinute, milliseconds(t.Average), t.ErrorRate},
-		})
+func (s *Server) state(w http.ResponseWriter, r *http.Request) error {
+	t := s.traffic.recent()
+	return writeJSON(w, http.StatusOK, stateAnswer{
+		Status: s.activity(), Mode: s.opts.Identity.Environment, UptimeSeconds: s.uptime(),
+		RequestsTotal: t.Total, ErrorsLastHour: t.ErrorsLastHour, LastRestart: s.started.UTC(),
+		Metrics: stateMetrics{t.PerMinute, milliseconds(t.Average), t.ErrorRate},
 	})
 }
 
@@ -77,7 +76,7 @@ func (s *Server) activity() string {
 	switch {
 	case draining:
 		return "inactive"
-	case s.probe.seen().status() == unhealthy:
+	case s.probe.seen().Status() == health.Unhealthy:
 		return "error"
 	default:
 		return "active"
@@ -102,31 +101,26 @@ type messageAnswer struct {
 	Result    any    `json:"result"`
 }
 
-func (s *Server) message() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body messageBody
-		if err := decode(r, &body); err != nil {
-			writeError(w, r, err)
-			return
-		}
-		if body.MessageType == "" {
-			writeError(w, r, refuse(engine.InvalidInput, details{"field": "message_type", "constraint": "must be given"}, "message_type is missing"))
-			return
-		}
-		answer := messageAnswer{Received: true, MessageID: s.opts.NewID(), TraceID: clip(body.TraceID, 128), Status: "processed"}
-		if answer.TraceID == "" {
-			answer.TraceID = callOf(r).id
-		}
-		switch body.MessageType {
-		case "ping":
-			answer.Result = map[string]any{"pong": true}
-		case "health", "health_check", "status":
-			answer.Result = map[string]any{"status": s.probe.seen().status(), "version": engine.Version}
-		default:
-			answer.Status = "ignored"
-		}
-		s.log.InfoContext(r.Context(), "message", "result", answer.Status,
-			"message_type", clip(body.MessageType, 64), "from", clip(body.FromService+body.Source, 64))
-		writeJSON(w, http.StatusOK, answer)
-	})
+func (s *Server) message(w http.ResponseWriter, r *http.Request) error {
+	var body messageBody
+	if err := decode(r, &body); err != nil {
+		return err
+	}
+	if body.MessageType == "" {
+		return refuse(engine.InvalidInput, details{"field": "message_type", "constraint": "must be given"}, "message_type is missing")
+	}
+	answer := messageAnswer{
+		Received: true, MessageID: s.opts.NewID(), TraceID: cmp.Or(foreign.Clip(body.TraceID, 128), callOf(r).id), Status: "processed",
+	}
+	switch body.MessageType {
+	case "ping":
+		answer.Result = map[string]any{"pong": true}
+	case "health", "health_check", "status":
+		answer.Result = map[string]any{"status": s.probe.seen().Status(), "version": engine.Version}
+	default:
+		answer.Status = "ignored"
+	}
+	s.log.InfoContext(r.Context(), "message", "result", answer.Status,
+		"message_type", foreign.Clip(body.MessageType, 64), "from", foreign.Clip(body.FromService+body.Source, 64))
+	return writeJSON(w, http.StatusOK, answer)
 }

@@ -25,7 +25,7 @@ type TextOptions struct {
 // Without options, what is written can be given to "patch -p1 -d /" or "git apply" as it is: the diffs begin at the first
 // column, and everything else is prose that both skip.
 func (p *Plan) WriteText(w io.Writer, o TextOptions) error {
-	t := &textWriter{Writer: bufio.NewWriter(w), color: o.Color, terminal: o.Terminal || o.Color}
+	t := newTextWriter(w, o)
 	t.changes(p.Changes)
 	t.drift(p.Changes)
 	t.steps(p.Steps)
@@ -33,6 +33,16 @@ func (p *Plan) WriteText(w io.Writer, o TextOptions) error {
 	t.closing(p)
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write plan: %w", err)
+	}
+	return nil
+}
+
+// WriteDiff writes the diff of a step as [Plan.WriteText] does: without options exact to the byte, for patch.
+func WriteDiff(w io.Writer, diff string, o TextOptions) error {
+	t := newTextWriter(w, o)
+	t.diff(diff)
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("write diff: %w", err)
 	}
 	return nil
 }
@@ -51,6 +61,10 @@ func (p *Plan) String() string {
 type textWriter struct {
 	*bufio.Writer
 	color, terminal bool
+}
+
+func newTextWriter(w io.Writer, o TextOptions) *textWriter {
+	return &textWriter{Writer: bufio.NewWriter(w), color: o.Color, terminal: o.Terminal || o.Color}
 }
 
 func (t *textWriter) changes(changes []Change) {

@@ -122,6 +122,20 @@ func TestDiffsForAPipeAreExact(t *testing.T) {
 	}
 }
 
+func TestADiffByItselfLooksAsItDoesInAPlan(t *testing.T) {
+	is := is.New(t)
+	for _, o := range []plan.TextOptions{{}, {Terminal: true}, {Color: true}} {
+		text := textOf(examplePlan(), o)
+		for _, s := range examplePlan().Steps {
+			var b strings.Builder
+			is.NoErr(plan.WriteDiff(&b, s.Diff, o))
+			is.True(strings.Contains(text, "\n"+b.String()))
+			is.True(o.Terminal || o.Color || strings.TrimSuffix(b.String(), "\n") == strings.TrimSuffix(s.Diff, "\n"))
+		}
+	}
+	is.True(errors.Is(plan.WriteDiff(brokenPipe{}, examplePlan().Steps[1].Diff, plan.TextOptions{}), errBroken))
+}
+
 func TestANoOpSaysNoChanges(t *testing.T) {
 	is := is.New(t)
 	p := &plan.Plan{Summary: plan.Summary{Unchanged: 3}, Changes: []plan.Change{{Address: "route.a", Action: plan.Unchanged}}}

@@ -16,7 +16,7 @@ func planAndApply(s *stage) error {
 		return err
 	}
 	s.prove(s.unchanged(before), "plan changes nothing")
-	s.prove(strings.Contains(planned.stdout, "Plan: 3 to add, 0 to change, 0 to destroy."), "plan says what would be done: 3 to add")
+	s.prove(strings.Contains(planned.stdout, "Plan: 5 to add, 0 to change, 0 to destroy."), "plan says what would be done: three routes and the two files that they share")
 
 	if _, err := s.succeed("apply", "--auto-approve"); err != nil {
 		return err

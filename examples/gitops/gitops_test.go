@@ -26,7 +26,7 @@ func TestAPlanOfAPullRequestIsAppliedOnMergeAndOnlyOnce(t *testing.T) {
 	comment := ci.read("out/comment.md")
 	is.True(strings.Contains(comment, "```diff\n"))
 	is.True(strings.Contains(comment, "+    server_name shop.example.com;"))
-	is.True(strings.Contains(comment, "Plan: 1 to add, 0 to change, 0 to destroy."))
+	is.True(strings.Contains(comment, "Plan: 3 to add, 0 to change, 0 to destroy."))
 
 	is.Equal(ci.run("apply.sh", "out"), 0)
 	res, err := ci.lab.Get("shop.example.com", "/name")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/facade"
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 )
 
 // endpoints is a table of what the server itself lists.
@@ -47,10 +48,10 @@ func endpoints(string) (string, error) {
 
 var codeConstant = regexp.MustCompile(`\bCode\s*=\s*"([A-Z_]+)"`)
 
-// codes is a table of the codes that the sources declare. The exit code is the one for a host that was not touched.
-func codes(root string) (string, error) {
+// errorCodes is a table of the codes that the sources declare. The exit code is the one for a host that was not touched.
+func errorCodes(root string) (string, error) {
 	var rows [][]string
-	for _, name := range []string{"engine/errors.go", "facade/codes.go"} {
+	for _, name := range []string{"engine/errors.go", "facade/codes/codes.go"} {
 		text, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			return "", err
@@ -58,7 +59,7 @@ func codes(root string) (string, error) {
 		for _, m := range codeConstant.FindAllSubmatch(text, -1) {
 			code := engine.Code(m[1])
 			rows = append(rows, []string{
-				"`" + string(code) + "`", strconv.Itoa(facade.StatusOf(code)), strconv.Itoa(facade.ExitCode(&engine.Error{Code: code})),
+				"`" + string(code) + "`", strconv.Itoa(codes.Status(code)), strconv.Itoa(codes.Exit(&engine.Error{Code: code})),
 			})
 		}
 	}

@@ -39,7 +39,7 @@ var sections = []struct {
 	{"settings", settings},
 	{"fields", resourceFields},
 	{"http", endpoints},
-	{"codes", codes},
+	{"codes", errorCodes},
 }
 
 // update replaces what is between each section's markers.

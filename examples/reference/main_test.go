@@ -26,7 +26,7 @@ func TestEveryErrorCodeHasItsLineInTroubleshooting(t *testing.T) {
 	_, help, found := strings.Cut(string(text), "\n## Troubleshooting\n")
 	is.True(found)
 	help, _, _ = strings.Cut(help, "\n## ")
-	list, err := codes("../..")
+	list, err := errorCodes("../..")
 	is.NoErr(err)
 	for line := range strings.Lines(list) {
 		if code, isRow := strings.CutPrefix(line, "| `"); isRow {

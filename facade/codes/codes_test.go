@@ -1,4 +1,4 @@
-package facade_test
+package codes_test
 
 import (
 	"errors"
@@ -6,11 +6,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
-	"github.com/fullpotential-ai/proxy-manager/facade"
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 	"github.com/matryer/is"
 )
 
@@ -29,7 +30,7 @@ var contractCodes = []struct {
 	{"UPSTREAM_UNHEALTHY", 422},
 	{"LOCKED", 423},
 	{"SSL_RATE_LIMITED", 429},
-	{"CONFIG_READ_FAILED", 500}, {"CONFIG_WRITE_FAILED", 500}, {"CONFIG_DELETE_FAILED", 500}, {"NGINX_TEST_FAILED", 500}, {"NGINX_RELOAD_FAILED", 500}, {"INTERNAL", 500},
+	{"CONFIG_READ_FAILED", 500}, {"CONFIG_READ_FAILED", 500}, {"CONFIG_WRITE_FAILED", 500}, {"CONFIG_DELETE_FAILED", 500}, {"NGINX_TEST_FAILED", 500}, {"NGINX_RELOAD_FAILED", 500}, {"INTERNAL", 500},
 	{"SSL_ISSUANCE_FAILED", 502},
 	{"NGINX_BROKEN", 503}, {"REGISTRY_NOT_CONFIGURED", 503}, {"REGISTRY_UNAVAILABLE", 503}, {"SHUTTING_DOWN", 503},
 }
@@ -37,8 +38,10 @@ var contractCodes = []struct {
 func TestEveryCodeHasTheContractsStatus(t *testing.T) {
 	is := is.New(t)
 	for _, row := range contractCodes {
-		is.Equal(facade.StatusOf(engine.Code(row.code)), row.status)
+		is.Equal(codes.Status(engine.Code(row.code)), row.status)
+		is.True(slices.Contains(codes.All(), engine.Code(row.code)))
 	}
+	is.Equal(len(codes.All()), len(contractCodes))
 }
 
 func TestEveryCodeOfTheEngineIsInTheContract(t *testing.T) {
@@ -47,7 +50,7 @@ func TestEveryCodeOfTheEngineIsInTheContract(t *testing.T) {
 	for _, row := range contractCodes {
 		known[row.code] = true
 	}
-	file, err := parser.ParseFile(token.NewFileSet(), "../engine/errors.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../../engine/errors.go", nil, 0)
 	is.NoErr(err)
 	found := 0
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -85,6 +88,6 @@ func TestTheExitCodeSaysWhatBecameOfTheHost(t *testing.T) {
 		{fail(engine.StalePlan, engine.Untouched), 5},
 		{fail(engine.Locked, engine.Untouched), 6},
 	} {
-		is.Equal(facade.ExitCode(test.err), test.want)
+		is.Equal(codes.Exit(test.err), test.want)
 	}
 }

@@ -1,4 +1,5 @@
-package facade
+// Package registry reads the droplets of a Registry, and finds out which of them can be routed.
+package registry
 
 import (
 	"bytes"
@@ -10,58 +11,49 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
-// A Registry knows the droplets that are to be reached. It is only ever read, and nothing it says is trusted: its answer
-// is bounded in time and size, and each record passes the same checks as any other input.
-type Registry struct {
-	url    string
-	client *http.Client
+// A Client asks a Registry, which knows the droplets that are to be reached. The Registry is only ever read, and nothing it
+// says is trusted: its answer is bounded in time and size, and each record passes the same checks as any other input.
+type Client struct {
+	url  string
+	http *http.Client
 }
 
 const (
-	registryTimeout = 10 * time.Second
-	maxRegistryBody = 4 << 20
-	maxDroplets     = 10_000
+	timeout     = 10 * time.Second
+	maxList     = 4 << 20 // bytes
+	maxKey      = 64 << 10
+	maxDroplets = 10_000
 )
 
-// NewRegistry returns the Registry at a base URL; empty for none.
-func NewRegistry(url string) *Registry {
-	return &Registry{url: strings.TrimRight(url, "/"), client: foreignClient(registryTimeout)}
-}
-
-// foreignClient returns a client for a service that may be broken or hostile: it follows no redirect, goes through no
-// proxy and unpacks nothing.
-func foreignClient(timeout time.Duration) *http.Client {
-	return &http.Client{
-		Timeout:       timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, DisableKeepAlives: true, ForceAttemptHTTP2: true,
-			TLSHandshakeTimeout: timeout,
-		},
-	}
+// New returns a client of the Registry at a base URL. Without a URL everything it is asked fails with the code
+// RegistryNotConfigured; what else fails has the code RegistryUnavailable.
+func New(url string) *Client {
+	return &Client{url: strings.TrimRight(url, "/"), http: foreign.Client(timeout)}
 }
 
 // fetch gets one document of at most limit bytes.
-func (g *Registry) fetch(ctx context.Context, path string, limit int64) ([]byte, error) {
-	if g.url == "" {
-		return nil, refuse(engine.RegistryNotConfigured, nil, "no Registry is configured: set REGISTRY_URL")
+func (c *Client) fetch(ctx context.Context, path string, limit int64) ([]byte, error) {
+	if c.url == "" {
+		return nil, &engine.Error{Code: engine.RegistryNotConfigured, Message: "no Registry is configured: set REGISTRY_URL"}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.url+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
 	if err != nil {
 		return nil, unavailable("REGISTRY_URL is no URL that can be asked")
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := g.client.Do(req)
+	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, unavailable("the Registry could not be asked: %s", foreignReason(err))
+		return nil, unavailable("the Registry could not be asked: %s", foreign.Reason(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -70,7 +62,7 @@ func (g *Registry) fetch(ctx context.Context, path string, limit int64) ([]byte,
 	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, unavailable("the Registry's answer broke off: %s", foreignReason(err))
+		return nil, unavailable("the Registry's answer broke off: %s", foreign.Reason(err))
 	case int64(len(b)) > limit:
 		return nil, unavailable("the Registry's answer is larger than %d bytes", limit)
 	}
@@ -78,24 +70,11 @@ func (g *Registry) fetch(ctx context.Context, path string, limit int64) ([]byte,
 }
 
 func unavailable(format string, args ...any) error {
-	return refuse(engine.RegistryUnavailable, nil, format, args...)
+	return &engine.Error{Code: engine.RegistryUnavailable, Message: fmt.Sprintf(format, args...)}
 }
 
-// foreignReason says why another service could not be asked, in few words and without its own.
-func foreignReason(err error) string {
-	var timeout interface{ Timeout() bool }
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		return "it did not answer in time"
-	}
-	var outer *url.Error
-	if errors.As(err, &outer) {
-		err = outer.Err
-	}
-	return clip(err.Error(), 120)
-}
-
-// A Droplet is one record of the Registry that can become a route.
-type Droplet struct {
+// A droplet is one record of the Registry that can become a route.
+type droplet struct {
 	Name, Domain, Scheme, Host string
 	Port                       int
 }
@@ -106,10 +85,9 @@ type Skipped struct {
 	Reason string `json:"reason"`
 }
 
-// Droplets returns the active droplets that have a domain, and the records that were skipped. The error has the code
-// RegistryNotConfigured or RegistryUnavailable.
-func (g *Registry) Droplets(ctx context.Context) ([]Droplet, []Skipped, error) {
-	b, err := g.fetch(ctx, "/droplets", maxRegistryBody)
+// droplets returns the active droplets that have a domain, and the records that were skipped.
+func (c *Client) droplets(ctx context.Context) ([]droplet, []Skipped, error) {
+	b, err := c.fetch(ctx, "/droplets", maxList)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -117,7 +95,7 @@ func (g *Registry) Droplets(ctx context.Context) ([]Droplet, []Skipped, error) {
 }
 
 // parseDroplets reads either form of the Registry's answer: a bare array, or an object with the array in "droplets".
-func parseDroplets(b []byte) (list []Droplet, skipped []Skipped, err error) {
+func parseDroplets(b []byte) (list []droplet, skipped []Skipped, err error) {
 	var records []json.RawMessage
 	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
 		var wrapped struct {
@@ -136,7 +114,7 @@ func parseDroplets(b []byte) (list []Droplet, skipped []Skipped, err error) {
 	for i, raw := range records {
 		d, name, err := parseDroplet(raw)
 		if err != nil {
-			skipped = append(skipped, Skipped{Name: cmp.Or(clip(name, 64), fmt.Sprintf("record %d", i+1)), Reason: clip(err.Error(), 256)})
+			skipped = append(skipped, Skipped{Name: cmp.Or(foreign.Clip(name, 64), fmt.Sprintf("record %d", i+1)), Reason: foreign.Clip(err.Error(), 256)})
 			continue
 		}
 		list = append(list, d)
@@ -157,15 +135,14 @@ type record struct {
 	} `json:"metadata"`
 }
 
-func parseDroplet(raw json.RawMessage) (d Droplet, name string, err error) {
+func parseDroplet(raw json.RawMessage) (d droplet, name string, err error) {
 	var named struct {
 		Name string `json:"name"`
 	}
 	_ = json.Unmarshal(raw, &named) // only to name what is skipped
 	var rec record
 	if err := json.Unmarshal(raw, &rec); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) && wrong.Field != "" {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
 			return d, named.Name, fmt.Errorf("%s is not of the type that is expected", wrong.Field)
 		}
 		return d, named.Name, errors.New("not a record of a droplet")
@@ -173,7 +150,7 @@ func parseDroplet(raw json.RawMessage) (d Droplet, name string, err error) {
 	if !isActive(rec.Status) {
 		return d, rec.Name, fmt.Errorf("not active: its status is %.32q", rec.Status)
 	}
-	d = Droplet{Name: rec.Name, Domain: cmp.Or(rec.Domain, rec.Metadata.Domain), Host: rec.Host, Port: rec.Port}
+	d = droplet{Name: rec.Name, Domain: cmp.Or(rec.Domain, rec.Metadata.Domain), Host: rec.Host, Port: rec.Port}
 	if d.Domain == "" {
 		return d, rec.Name, errors.New("it has no domain")
 	}
@@ -189,23 +166,16 @@ func parseDroplet(raw json.RawMessage) (d Droplet, name string, err error) {
 // isActive reports whether a droplet is to be reached: the words are those of the Universal Droplet Contract for a
 // droplet's state and for its health.
 func isActive(status string) bool {
-	switch strings.ToLower(status) {
-	case "", "active", "healthy", "degraded":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"", "active", "healthy", "degraded"}, strings.ToLower(status))
 }
 
 // setEndpoint takes host and port from "http://host:port", with the scheme's own port if none is given.
-func (d *Droplet) setEndpoint(endpoint string) error {
+func (d *droplet) setEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil {
 		return errors.New("its endpoint is not of the form http://host:port")
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	d.Scheme, d.Host = u.Scheme, u.Hostname()
 	if d.Port, err = strconv.Atoi(port); err != nil {
 		return errors.New("its endpoint has no port that is a number")
@@ -214,7 +184,7 @@ func (d *Droplet) setEndpoint(endpoint string) error {
 }
 
 // route makes a route of a droplet. What the Registry does not know is as it was in the present route, if there is one.
-func (d Droplet) route(present resources.Route) (resources.Route, error) {
+func (d droplet) route(present resources.Route) (resources.Route, error) {
 	var f resources.RouteFields
 	if !present.IsZero() {
 		f = present.Fields()

@@ -1,0 +1,78 @@
+package engine_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
+	"github.com/matryer/is"
+)
+
+func TestMaintainRenewsByItself(t *testing.T) {
+	is := is.New(t)
+	var ahead atomic.Int64 // how far the engine's clock is ahead
+	h := startACME(t, enginetest.Options{CertificateLifetime: 10 * time.Minute}, func(o *engine.Options) {
+		o.RenewCheckInterval = 500 * time.Millisecond
+		o.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	_, err := h.apply(h.httpsRoute("shop"))
+	is.NoErr(err)
+	is.True(!h.status("shop").Due)
+	ahead.Store(int64(6 * time.Minute)) // beyond the half of a short lifetime
+	is.True(h.status("shop").Due)
+	first := h.status("shop").Serial
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	ended := make(chan struct{})
+	go func() { defer close(ended); h.Maintain(ctx, nil) }()
+	for st := h.status("shop"); st.Serial == first || st.Stale(); st = h.status("shop") {
+		is.NoErr(ctx.Err()) // renewed and served before time is up
+		time.Sleep(100 * time.Millisecond)
+	}
+	stop()
+	<-ended
+}
+
+// A lookCounter counts the looks that Maintain could not take.
+type lookCounter struct {
+	slog.Handler
+	times []time.Time
+}
+
+func (c *lookCounter) Handle(_ context.Context, r slog.Record) error {
+	c.times = append(c.times, r.Time)
+	return nil
+}
+
+func TestMaintainLooksAtEveryIntervalMoreOrLessAndEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		is := is.New(t)
+		dir, looks := t.TempDir(), &lookCounter{Handler: slog.NewTextHandler(io.Discard, nil)}
+		e, err := engine.Open(engine.Options{
+			SitesAvailable: dir, SitesEnabled: dir, StateDir: filepath.Join(dir, "state"), NginxBin: "/nowhere/nginx",
+			Logger: slog.New(looks),
+		})
+		is.NoErr(err)
+		start := time.Now()
+		ctx, stop := context.WithTimeout(t.Context(), 48*time.Hour)
+		defer stop()
+		e.Maintain(ctx, func(context.Context, engine.Request) (*engine.Result, error) {
+			t.Error("there is nothing to change")
+			return nil, nil
+		})
+		is.Equal(time.Since(start), 48*time.Hour)
+		is.True(len(looks.times) >= 4 && len(looks.times) <= 6)
+		is.True(looks.times[0].Sub(start) < 5*time.Minute)
+		for i, at := range looks.times[1:] {
+			pause := at.Sub(looks.times[i])
+			is.True(pause >= 12*time.Hour*9/10 && pause <= 12*time.Hour*11/10)
+		}
+	})
+}
