@@ -15,7 +15,7 @@ func (e *Engine) Plan(ctx context.Context, req Request) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if hot, err := hotJournals(e.fs, e.opts.StateDir); err == nil && len(hot) > 0 {
+	if interrupted, err := e.Interrupted(); err == nil && interrupted {
 		p.Warnings = append(p.Warnings, interruptedWarning)
 		if err := p.Seal(); err != nil {
 			return nil, err

@@ -220,7 +220,7 @@ func (e *Engine) renewAll(ctx context.Context) (whole bool) {
 func certificatesToGet(p *plan.Plan) []string {
 	addresses := map[string]bool{}
 	for _, s := range p.Steps {
-		if isObtaining(s) {
+		if traitsOf(s).obtains {
 			addresses[s.Address] = true
 		}
 	}

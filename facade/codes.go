@@ -39,6 +39,7 @@ var codes = map[engine.Code]meaning{
 	engine.UpstreamUnhealthy:     {http.StatusUnprocessableEntity, exitRefused},
 	engine.Locked:                {http.StatusLocked, exitLocked},
 	engine.SSLRateLimited:        {http.StatusTooManyRequests, exitRefused},
+	engine.ConfigReadFailed:      {http.StatusInternalServerError, exitRefused},
 	engine.ConfigWriteFailed:     {http.StatusInternalServerError, exitRefused},
 	engine.ConfigDeleteFailed:    {http.StatusInternalServerError, exitRefused},
 	engine.NginxTestFailed:       {http.StatusInternalServerError, exitRefused},
