@@ -3,19 +3,18 @@ package engine
 import (
 	"time"
 
-	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
-// An EntryResult is how an apply of the past ended.
+// An EntryResult is how an apply of the past ended, in the journal's words; empty where that is not known.
 type EntryResult string
 
 const (
-	EntryApplied EntryResult = EntryResult(journal.Applied)
+	EntryApplied EntryResult = "applied"
 	// EntryPartial: a certificate could not be had, and what depends on it was left out.
-	EntryPartial EntryResult = EntryResult(journal.Partial)
+	EntryPartial EntryResult = "partial"
 	// EntryUndone: it failed or was interrupted, and everything it had done was taken back.
-	EntryUndone EntryResult = EntryResult(journal.Undone)
+	EntryUndone EntryResult = "undone"
 )
 
 // An Entry is one apply of the past.
