@@ -80,7 +80,7 @@ var nextSteps = map[engine.Code]string{
 	engine.NginxTestFailed:    "nginx goes on serving what it served; mend what nginx complains about and try again",
 	engine.NginxReloadFailed:  "nginx goes on serving what it served; if a port is in use, 'ss -ltnp' shows by whom",
 	engine.DomainConflict:     "remove the domain from one of the two; a site that was written by hand can be taken over with 'proxy-manager adopt FILE --as NAME'",
-	engine.ConfigReadFailed:   "run it as a user who may read what the message names (root, usually)",
+	engine.ConfigReadFailed:   "check that the file is readable by you (root, usually) and that the disk is sound",
 	engine.ConfigWriteFailed:  "check that the directory is there, is writable by you (root, usually) and that the disk is not full",
 	engine.ConfigDeleteFailed: "check that the directory is writable by you (root, usually)",
 	engine.SSLIssuanceFailed:  "the route answers over HTTP meanwhile; mend the cause, then run 'proxy-manager ssl NAME'",
@@ -88,6 +88,9 @@ var nextSteps = map[engine.Code]string{
 }
 
 func nextStep(failure *engine.Error) string {
+	if _, foreign := failure.Details["step_kinds"]; foreign {
+		return "run the recovery of the program that the message names: it knows those steps, and this one does not"
+	}
 	if failure.Outcome == engine.NeedsRecovery {
 		return "run 'proxy-manager recover'; it goes on where this stopped"
 	}

@@ -1,6 +1,9 @@
 package cli_test
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,6 +13,10 @@ import (
 	"time"
 
 	"github.com/matryer/is"
+
+	"github.com/fullpotential-ai/proxy-manager/engine"
+	enginehost "github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
 func TestExitCode0WhenDoneAndWhenThereIsNothingToDo(t *testing.T) {
@@ -179,4 +186,39 @@ func TestExitCode6WhenTheLockIsHeld(t *testing.T) {
 	is.True(time.Since(start) > 300*time.Millisecond)
 	is.True(strings.Contains(got.stderr, "pid 4242 (apply by ann")) // says who holds it
 	is.Equal(h.run("plan").code, 0)                                 // reading needs no lock
+}
+
+// A stubborn kind is one that only this test knows. It fails, and can't be undone.
+type stubborn struct{}
+
+func (stubborn) Name() string { return "test.stubborn" }
+func (stubborn) Do(context.Context, *engine.Host, plan.Step) (json.RawMessage, error) {
+	return nil, errors.New("no")
+}
+func (stubborn) Undo(context.Context, *engine.Host, plan.Step, json.RawMessage) error {
+	return errors.New("not now")
+}
+func (stubborn) Address() string { return "stubborn.test" }
+func (stubborn) Plan(_ context.Context, _ *enginehost.Observer, b *engine.Builder) error {
+	b.Step(plan.Step{Kind: "test.stubborn", Description: "be stubborn", Undo: "never"})
+	return nil
+}
+
+func TestAnotherProgramsStepsAreLeftToIt(t *testing.T) {
+	is := is.New(t)
+	h := startHost(t)
+	o := h.EngineOptions()
+	o.Kinds = []engine.StepKind{stubborn{}}
+	own, err := engine.Open(o)
+	is.NoErr(err)
+	_, err = own.Do(t.Context(), engine.Request{Operation: "put", KeepUnlisted: true, Resources: engine.Resources{stubborn{}}})
+	is.Equal(engine.OutcomeOf(err), engine.NeedsRecovery)
+
+	got := h.run("recover")
+	is.Equal(got.code, 4)
+	self, err := os.Executable()
+	is.NoErr(err)
+	is.True(strings.Contains(got.stderr, "test.stubborn"))
+	is.True(strings.Contains(got.stderr, self))                           // who can
+	is.True(!strings.Contains(got.stderr, "run 'proxy-manager recover'")) // which can't
 }

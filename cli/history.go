@@ -44,7 +44,7 @@ func (p *program) history(c *cli.Context) error {
 	rows := make([][]string, len(entries))
 	for i, entry := range entries {
 		rows[i] = []string{
-			entry.ID, entry.StartedAt.Local().Format(time.DateTime), entry.Operation, entry.Actor, entry.Result, summaryText(entry.Summary),
+			entry.ID, entry.StartedAt.Local().Format(time.DateTime), entry.Operation, entry.Actor, string(entry.Result), summaryText(entry.Summary),
 		}
 	}
 	return table(p.Out, []string{"ID", "STARTED", "OPERATION", "ACTOR", "RESULT", "SUMMARY"}, rows)

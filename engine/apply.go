@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
@@ -51,76 +52,87 @@ func (e *Engine) execute(ctx context.Context, p *plan.Plan, s *survey) (*Result,
 	}
 	ready := make(chan error, 1)
 	go func() { ready <- e.checkReady(ctx, p, s) }()
-	tx := e.newTransaction(ctx, p, s) // meanwhile: nginx may be testing its configuration
+	a := e.newApplication(ctx, p, s.paths) // meanwhile: nginx may be testing its configuration
 	if err := <-ready; err != nil {
 		return nil, err
 	}
 	if changesConfiguration(p) {
-		e.warnDraining(ctx, tx)
+		e.warnDraining(ctx, a)
 	}
 	checks := leadingChecks(p.Steps)
-	if err := host.ForEach(checks, 16, func(i int) error { return e.runStep(ctx, tx, p.Steps[i], i) }); err != nil {
+	if err := host.ForEach(checks, 16, func(i int) error { return a.runStep(ctx, p.Steps[i], i) }); err != nil {
 		return nil, err
 	}
-	if err := tx.start(p.Steps); err != nil {
-		return nil, e.abandon(ctx, tx, failf(ConfigWriteFailed, err, "prepare the change"))
-	}
-	result := "applied"
-	failed, err := e.runSteps(ctx, tx, p.Steps, checks)
-	if err == nil {
-		if len(failed) > 0 {
-			result = "partial"
-		}
-		err = e.commit(tx, result)
-	}
+	failed, err := a.carryOut(ctx, p.Steps, checks)
 	if err != nil {
-		return nil, e.takeBack(ctx, tx, err)
+		return nil, err
 	}
-	e.settleAfter(ctx, tx, p, s)
-	undeleted := e.deleteCertificates(ctx, tx, p.Steps)
+	e.settleAfter(ctx, a, p, s)
+	undeleted := e.deleteCertificates(ctx, a, p.Steps)
 	if len(failed) > 0 {
-		return nil, partialError(failed, tx.changed)
+		return nil, partialError(failed, a.changed)
 	}
-	if undeleted != nil && !tx.changed {
+	if undeleted != nil && !a.changed {
 		return nil, undeleted // nothing else was asked for
 	}
-	return &Result{ID: tx.begin.ID, Plan: p, Duration: e.opts.Clock().Sub(start), Warnings: textOf(undeleted)}, nil
+	return &Result{ID: a.tx.ID(), Plan: p, Duration: e.opts.Clock().Sub(start), Warnings: textOf(undeleted)}, nil
 }
 
-// leadingChecks is how many steps at the start only ask upstreams: they can be done side by side, before anything is written.
+// leadingChecks is how many steps at the start can be done side by side, before anything is written.
 func leadingChecks(steps []plan.Step) int {
-	n := slices.IndexFunc(steps, func(s plan.Step) bool { return s.Kind != plan.CheckHealth })
+	n := slices.IndexFunc(steps, func(s plan.Step) bool { return !traitsOf(s).ahead })
 	if n < 0 {
 		return len(steps)
 	}
 	return n
 }
 
+// carryOut does the steps from one on and makes them final. On an error, all of them are taken back. It returns also why
+// certificates could not be had.
+func (a *application) carryOut(ctx context.Context, steps []plan.Step, from int) (failed []error, err error) {
+	if err := a.tx.Start(); err != nil {
+		return nil, a.abandon(ctx, journalError(err, ConfigWriteFailed, "prepare the change"))
+	}
+	failed, err = a.runSteps(ctx, steps, from)
+	if err == nil {
+		result := journal.Applied
+		if len(failed) > 0 {
+			result = journal.Partial
+		}
+		err = a.commit(result)
+	}
+	if err != nil {
+		return nil, a.takeBack(ctx, err)
+	}
+	return failed, nil
+}
+
 // runSteps does the steps one after the other. A certificate that can't be had stops only what depends on it: the route
 // goes on over HTTP.
-func (e *Engine) runSteps(ctx context.Context, tx *transaction, steps []plan.Step, from int) (failed []error, err error) {
+func (a *application) runSteps(ctx context.Context, steps []plan.Step, from int) (failed []error, err error) {
 	// Something was done since nginx last loaded its configuration; by somebody else, where a plan begins with a reload.
-	pending := from < len(steps) && takesEffect(steps[from])
+	pending := from < len(steps) && traitsOf(steps[from]).takesEffect
 	for i := from; i < len(steps); i++ {
 		step := steps[i]
-		if step.Kind == plan.DeleteCertificate {
-			continue // once all is final, see deleteCertificates
+		kind := traitsOf(step)
+		if kind.final {
+			continue // once all is done, see deleteCertificates
 		}
-		if slices.ContainsFunc(step.DependsOn, func(id string) bool { return tx.missing[id] }) || (takesEffect(step) && !pending) {
-			tx.skipped = append(tx.skipped, step.ID)
-			e.emit(ctx, Event{Type: StepSkipped, ApplyID: tx.begin.ID, Step: &step})
+		if slices.ContainsFunc(step.DependsOn, func(id string) bool { return a.missing[id] }) || (kind.takesEffect && !pending) {
+			a.tx.Skip(step.ID)
+			a.e.emit(ctx, Event{Type: StepSkipped, ApplyID: a.tx.ID(), Step: &step})
 			continue
 		}
 		if err := context.Cause(ctx); err != nil {
 			return failed, failf(Internal, err, "stopped before step %s (%s)", step.ID, step.Description)
 		}
-		err := e.runStep(ctx, tx, step, i)
+		err := a.runStep(ctx, step, i)
 		switch {
 		case err == nil:
 			pending = step.Kind != plan.Verify
-			tx.changed = tx.changed || !isLook(step)
-		case isObtaining(step) && ctx.Err() == nil:
-			tx.missing[step.ID] = true
+			a.changed = a.changed || !kind.looks
+		case kind.obtains && ctx.Err() == nil:
+			a.missing[step.ID] = true
 			failed = append(failed, err)
 		default:
 			return failed, err
@@ -129,92 +141,32 @@ func (e *Engine) runSteps(ctx context.Context, tx *transaction, steps []plan.Ste
 	return failed, nil
 }
 
-// isLook reports whether a step only looks.
-func isLook(s plan.Step) bool {
-	return s.Kind == plan.CheckHealth || s.Kind == plan.TestConfig || s.Kind == plan.Verify
-}
-
-func takesEffect(s plan.Step) bool {
-	return s.Kind == plan.TestConfig || s.Kind == plan.Reload || s.Kind == plan.Verify
-}
-
-func isObtaining(s plan.Step) bool {
-	return s.Kind == plan.IssueCertificate || s.Kind == plan.RenewCertificate
-}
-
 // runStep does one step and tells of it.
-func (e *Engine) runStep(ctx context.Context, tx *transaction, step plan.Step, i int) error {
-	start := e.opts.Clock()
-	e.emit(ctx, Event{Type: StepStarted, ApplyID: tx.begin.ID, Step: &step})
-	err := e.doStep(ctx, tx, step, i)
-	ev := Event{Type: StepDone, ApplyID: tx.begin.ID, Step: &step, Duration: e.opts.Clock().Sub(start)}
+func (a *application) runStep(ctx context.Context, step plan.Step, i int) error {
+	start := a.e.opts.Clock()
+	a.e.emit(ctx, Event{Type: StepStarted, ApplyID: a.tx.ID(), Step: &step})
+	err := guarded(a.e.log, "step "+step.ID+" ("+step.Kind+")", func() error { return a.do(ctx, step, i) })
+	ev := Event{Type: StepDone, ApplyID: a.tx.ID(), Step: &step, Duration: a.e.opts.Clock().Sub(start)}
 	if err != nil {
 		ev.Type, ev.Error = StepFailed, err.Error()
 	}
-	e.emit(ctx, ev)
-	var known *Error
-	if errors.As(err, &known) {
-		known.Step = step.ID
-	}
-	return err
-}
-
-func (e *Engine) doStep(ctx context.Context, tx *transaction, step plan.Step, i int) error {
-	switch {
-	case isPathStep(step):
-		if err := tx.change(step, i); err != nil {
-			return pathError(step, err)
-		}
-		return nil
-	case step.Kind == plan.TestConfig:
-		return tx.testConfig(ctx)
-	case step.Kind == plan.Reload:
-		return tx.reload(ctx)
-	case step.Kind == plan.Verify:
-		return tx.verify(ctx, step)
-	default:
-		return tx.do(ctx, step)
-	}
-}
-
-func pathError(step plan.Step, err error) error {
-	var known *Error
-	if errors.As(err, &known) {
-		return err
-	}
-	code := ConfigWriteFailed
-	if step.Kind == plan.RemoveFile || step.Kind == plan.RemoveSymlink {
-		code = ConfigDeleteFailed
-	}
-	return failf(code, err, "%s", step.Description).with("file", step.Path)
-}
-
-// commit makes the apply final. If that fails, it must also be certain that no later run takes it for done.
-func (e *Engine) commit(tx *transaction, result string) error {
-	err := tx.commit(result)
-	if err == nil {
-		return nil
-	}
-	failure := failf(ConfigWriteFailed, err, "make the change durable")
-	if tx.journal.uncertain {
-		failure.Outcome = NeedsRecovery
-	}
-	return failure
+	a.e.emit(ctx, ev)
+	return stepError(step, err)
 }
 
 // settleAfter does what has to be done after an apply, none of which can make it fail.
-func (e *Engine) settleAfter(ctx context.Context, tx *transaction, p *plan.Plan, s *survey) {
-	if err := tx.finish(); err != nil {
+func (e *Engine) settleAfter(ctx context.Context, a *application, p *plan.Plan, s *survey) {
+	if err := a.tx.Finish(); err != nil {
 		e.log.WarnContext(ctx, "the apply is done, but its journal could not be put away", "error", err)
 	}
-	e.pruneHistory()
-	e.noteTested(tx, p, s)
+	e.prune()
+	e.noteTested(a, p, s)
 }
 
 // warnDraining tells, before a reload adds to them, of old workers that pile up: an open WebSocket keeps the worker alive
 // that has it, with all its memory, reload after reload. As many as one reload leaves behind are no news.
-func (e *Engine) warnDraining(ctx context.Context, tx *transaction) {
-	pid, err := e.nginx.Master(tx.paths.PIDFile)
+func (e *Engine) warnDraining(ctx context.Context, a *application) {
+	pid, err := e.nginx.Master(a.paths.PIDFile)
 	if err != nil {
 		return
 	}
@@ -228,25 +180,23 @@ func (e *Engine) warnDraining(ctx context.Context, tx *transaction) {
 	}
 	text := fmt.Sprintf("%d old workers of nginx still have open connections, such as WebSockets, from earlier reloads; worker_shutdown_timeout in nginx.conf bounds how long they live", n)
 	e.log.WarnContext(ctx, text, "draining", n)
-	e.emit(ctx, Event{Type: Warning, ApplyID: tx.begin.ID, Message: text})
+	e.emit(ctx, Event{Type: Warning, ApplyID: a.tx.ID(), Message: text})
 }
 
-// abandon ends a transaction that changed nothing visible yet.
-func (e *Engine) abandon(ctx context.Context, tx *transaction, cause *Error) error {
-	e.pruneHistory() // it may be the history that fills the disk
-	if tx.journal == nil {
-		return cause
-	}
-	if err := e.dropQuietly(tx); err != nil {
-		e.log.WarnContext(ctx, "temporary files could not be removed; the next run does it", "error", err)
+// abandon ends an apply that changed nothing visible yet.
+func (a *application) abandon(ctx context.Context, cause *Error) error {
+	a.e.prune() // it may be the history that fills the disk
+	if err := a.tx.Abandon(); err != nil {
+		a.e.log.WarnContext(ctx, "temporary files could not be removed; the next run does it", "error", err)
 	}
 	return cause
 }
 
 // takeBack undoes what was done and says in the error what became of it.
-func (e *Engine) takeBack(ctx context.Context, tx *transaction, cause error) error {
-	var failure *Error
-	if !errors.As(cause, &failure) {
+func (a *application) takeBack(ctx context.Context, cause error) error {
+	e := a.e
+	failure, ok := errors.AsType[*Error](cause)
+	if !ok {
 		failure = failf(Internal, cause, "apply")
 	}
 	if failure.Outcome == NeedsRecovery {
@@ -255,9 +205,9 @@ func (e *Engine) takeBack(ctx context.Context, tx *transaction, cause error) err
 	// The caller may be gone, and the host must not be left half-way for that.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*e.opts.NginxTimeout+time.Minute)
 	defer cancel()
-	e.emit(ctx, Event{Type: UndoStarted, ApplyID: tx.begin.ID, Error: failure.Error()})
-	err := tx.rollBack(ctx, failure.Error(), tx.tested)
-	ev := Event{Type: UndoDone, ApplyID: tx.begin.ID}
+	e.emit(ctx, Event{Type: UndoStarted, ApplyID: a.tx.ID(), Error: failure.Error()})
+	err := e.rollBack(ctx, a.tx, failure.Error(), a.tested, a.paths)
+	ev := Event{Type: UndoDone, ApplyID: a.tx.ID()}
 	failure.Outcome = Undone
 	if err != nil {
 		failure.Outcome = NeedsRecovery
@@ -265,15 +215,15 @@ func (e *Engine) takeBack(ctx context.Context, tx *transaction, cause error) err
 		ev.Error = err.Error()
 	}
 	e.emit(ctx, ev)
-	e.pruneHistory()
+	e.prune()
 	return failure
 }
 
 // partialError is the error of an apply that left routes without their certificate. If it did nothing else, it changed
 // nothing.
 func partialError(failed []error, changed bool) error {
-	first := &Error{}
-	if !errors.As(failed[0], &first) {
+	first, ok := errors.AsType[*Error](failed[0])
+	if !ok {
 		first = failf(SSLIssuanceFailed, failed[0], "")
 	}
 	whole := *first
@@ -284,24 +234,4 @@ func partialError(failed []error, changed bool) error {
 		whole.Message, whole.Err = "", errors.Join(failed...)
 	}
 	return &whole
-}
-
-// rollBack undoes, brings nginx back to what the files say, and closes the journal.
-func (tx *transaction) rollBack(ctx context.Context, why string, reload bool) error {
-	if err := tx.undo(ctx); err != nil {
-		return err
-	}
-	if reload {
-		if err := tx.locate(ctx); err != nil {
-			return err
-		}
-		if err := tx.reconverge(ctx); err != nil {
-			return err
-		}
-	}
-	// A full disk must not make undo fail: then there is no entry in the history, and nothing else is lost.
-	if err := tx.journal.append(record{Type: "rolled_back", At: tx.e.opts.Clock().UTC(), Result: "undone", Error: why}); err != nil {
-		return tx.e.dropQuietly(tx)
-	}
-	return tx.finish()
 }

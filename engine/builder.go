@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 
@@ -108,9 +107,4 @@ func pathStep(address, path string, before, after *plan.State) plan.Step {
 		s.Undo = "put back what was there"
 	}
 	return s
-}
-
-// panicked is the error of somebody else's code that panicked.
-func panicked(doing string, p any) *Error {
-	return failf(Internal, fmt.Errorf("panic: %v", p), "%s", doing)
 }

@@ -13,6 +13,7 @@ import (
 	flags "flag"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/crashfs"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
@@ -88,7 +89,7 @@ func (s scenario) start(t testing.TB, h *memoryHost) (change func() error) {
 	req := s.change(h)
 	e := h.open(t)
 	if s.oneSync {
-		e.manyFiles = 1
+		e.journals.ManyFiles = 1
 	}
 	e.noteGood(t) // so that nginx -t, which may fail below, is asked for the change alone
 	if s.fail != nil {
@@ -301,13 +302,13 @@ func (h *memoryHost) recovered(t testing.TB) (moments []*memoryHost, err error) 
 
 // committed reports whether the apply had its commit record on a disk. The record alone decides.
 func (m *matrix) committed(disk *crashfs.FS) bool {
-	for _, dir := range []string{journalDir, historyDir} {
+	for _, dir := range []string{"journal", "history"} {
 		b, err := disk.ReadFile(path.Join(m.state, dir, m.id))
 		if err != nil {
 			continue
 		}
-		records, err := parseJournal(b)
-		return err == nil && len(records) > 0 && records[len(records)-1].Type == "commit"
+		records, err := journal.Parse(b)
+		return err == nil && len(records) > 0 && records[len(records)-1].Type == journal.Committed
 	}
 	return false
 }
@@ -325,7 +326,7 @@ func (m *matrix) check(h *memoryHost, want map[string]string, applied bool) stri
 		return "nginx serves something else than the files say"
 	}
 	for name := range h.disk.Tree(h.state) {
-		if strings.HasPrefix(name, path.Join(h.state, journalDir)+"/") {
+		if strings.HasPrefix(name, path.Join(h.state, "journal")+"/") {
 			return name + " is left"
 		}
 	}
@@ -344,7 +345,7 @@ func (m *matrix) checkHistory(h *memoryHost, applied bool) string {
 		return err.Error()
 	}
 	for _, entry := range entries {
-		if entry.ID == m.id && (entry.Result == "undone") == applied {
+		if entry.ID == m.id && (entry.Result == EntryUndone) == applied {
 			return fmt.Sprintf("the history says %q", entry.Result)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/crashfs"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 )
 
 // A harness that no missing fsync can make fail proves nothing. Here each fsync of an apply, of an undo and of a recovery
@@ -24,9 +25,9 @@ func (m *matrix) kindOfSync(op crashfs.Op) string {
 		return ""
 	case op.Name == "SyncAll":
 		return "all new files"
-	case op.Path == path.Join(m.state, journalDir, m.id):
+	case op.Path == path.Join(m.state, "journal", m.id):
 		return "the journal"
-	case strings.HasPrefix(path.Base(op.Path), hiddenPrefix):
+	case strings.HasPrefix(path.Base(op.Path), journal.HiddenPrefix):
 		return "a new file"
 	case op.Path == m.state:
 		return "the state directory"

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/crashfs"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
@@ -32,25 +33,6 @@ const (
 	memoryLive      = "/etc/letsencrypt/live"
 )
 
-// memory makes a crashfs.FS an FS.
-type memory struct{ *crashfs.FS }
-
-func (m memory) Create(name string, perm fs.FileMode) (host.File, error) {
-	f, err := m.FS.Create(name, perm)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
-func (m memory) OpenAppend(name string) (host.File, error) {
-	f, err := m.FS.OpenAppend(name)
-	if err != nil {
-		return nil, err
-	}
-	return f, nil
-}
-
 // A memoryHost is a host at one moment.
 type memoryHost struct {
 	disk  *crashfs.FS
@@ -64,7 +46,7 @@ func newMemoryHost(t testing.TB) *memoryHost {
 	h := &memoryHost{disk: crashfs.New(), state: t.TempDir()}
 	h.nginx = &memoryServer{disk: h.disk, loaded: map[string]string{}}
 	for _, dir := range []string{memoryAvailable, memoryEnabled, "/run", memoryLive, path.Dir(h.state)} {
-		_, err := host.MkdirAll(memory{h.disk}, dir, 0o755)
+		_, err := host.MkdirAll(h.disk, dir, 0o755)
 		must(t, err)
 	}
 	h.write(t, memoryNginx+"/nginx.conf", "pid /run/nginx.pid; events {} http { include "+memoryEnabled+"/*.conf; }\n")
@@ -107,7 +89,7 @@ func (h *memoryHost) open(t testing.TB) *Engine {
 	e, err := Open(Options{
 		HTTPSPort: presents().port,
 		NginxConf: memoryNginx + "/nginx.conf", SitesAvailable: memoryAvailable, SitesEnabled: memoryEnabled,
-		StateDir: h.state, CertbotConfigDir: path.Dir(memoryLive), Actor: "test", FS: memory{h.disk},
+		StateDir: h.state, CertbotConfigDir: path.Dir(memoryLive), Actor: "test", FS: h.disk,
 		// It stands still, so that the same run is the same, byte by byte.
 		Clock: func() time.Time { return time.Date(2026, 1, 1, 0, 0, h.seq, 0, time.UTC) },
 		NewID: func() string {
@@ -133,7 +115,7 @@ func (h *memoryHost) issue(_ context.Context, step plan.Step) error {
 	before := h.disk.Before
 	h.disk.Before = nil
 	defer func() { h.disk.Before = before }()
-	fsys := memory{h.disk}
+	fsys := h.disk
 	if _, err := host.MkdirAll(fsys, dir, 0o755); err != nil {
 		return err
 	}
@@ -156,7 +138,7 @@ func (h *memoryHost) configuration() map[string]string { return h.disk.Tree(memo
 // visible is the configuration without what an apply keeps beside the files until it is put away.
 func (h *memoryHost) visible() map[string]string {
 	tree := h.configuration()
-	maps.DeleteFunc(tree, func(name, _ string) bool { return strings.HasPrefix(path.Base(name), hiddenPrefix) })
+	maps.DeleteFunc(tree, func(name, _ string) bool { return strings.HasPrefix(path.Base(name), journal.HiddenPrefix) })
 	return tree
 }
 

@@ -13,12 +13,14 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/acme"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 )
 
@@ -63,7 +65,8 @@ type Options struct {
 	// Kinds are step kinds of your own, and Resources decoders of resources of your own, for saved plans.
 	Kinds     []StepKind
 	Resources map[string]Decoder
-	// OnEvent, if set, is called for every step as it starts and ends. It must not block.
+	// OnEvent, if set, is called for every step as it starts and ends. It must not block. If it panics, that is logged and
+	// the apply goes on.
 	OnEvent func(Event)
 	Logger  *slog.Logger
 	// FS, Clock and NewID are the host's files, time.Now and random ids unless set.
@@ -76,23 +79,22 @@ type Options struct {
 
 // An Engine plans and applies changes to one host. It may be used from several goroutines.
 type Engine struct {
-	opts   Options
-	fs     host.FS
-	nginx  server
-	issuer issuer
-	memory *acme.Memory
-	cache  *host.Cache
-	listed listing
-	steps  map[string]StepKind // by name
-	kinds  map[string]kind     // of resources, by name
-	order  []kind              // in which kinds are planned
-	log    *slog.Logger
+	opts     Options
+	fs       host.FS
+	nginx    server
+	issuer   issuer
+	memory   *acme.Memory
+	journals journal.Store
+	cache    *host.Cache
+	listed   listing
+	steps    map[string]StepKind // by name
+	kinds    map[string]kind     // of resources, by name
+	order    []kind              // in which kinds are planned
+	log      *slog.Logger
 
 	// writing serialises writers of this process in front of the lock that serialises processes.
 	writing chan struct{}
 	settled bool // the state directory is durable; belongs to whoever is writing
-	// manyFiles is from how many new files on one sync of the whole file system is cheaper than one of each.
-	manyFiles int
 
 	mu     sync.Mutex
 	tested map[string]string // what the files held that nginx -t last accepted
@@ -117,12 +119,15 @@ func Open(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts: o, fs: o.FS, log: o.Logger, cache: host.NewCache(o.Clock), seen: map[string]sighting{}, writing: make(chan struct{}, 1),
-		manyFiles: 100,
-		nginx:     nginx.New(o.NginxBin, o.NginxConf, o.NginxTimeout),
-		memory:    newMemory(o),
-		health:    map[string]HealthResult{},
+		nginx:  nginx.New(o.NginxBin, o.NginxConf, o.NginxTimeout),
+		memory: newMemory(o),
+		health: map[string]HealthResult{},
 	}
 	e.issuer = newIssuer(o, e.Webroot())
+	e.journals = journal.Store{
+		FS: o.FS, Dir: o.StateDir, Places: []string{o.SitesAvailable, o.SitesEnabled}, Sync: !o.NoSync, ManyFiles: 100,
+		Program: program(), Kind: e.foreign, Clock: o.Clock, Logger: o.Logger,
+	}
 	if err := e.knowSteps(); err != nil {
 		return nil, err
 	}
@@ -132,8 +137,15 @@ func Open(o Options) (*Engine, error) {
 // knowSteps makes the engine know its own kinds of step and those of the options.
 func (e *Engine) knowSteps() error {
 	e.steps = map[string]StepKind{}
-	for _, k := range append(e.builtinKinds(), e.opts.Kinds...) {
-		if _, taken := e.steps[k.Name()]; taken {
+	for _, k := range e.builtinKinds() {
+		e.steps[k.Name()] = k
+	}
+	for _, k := range e.opts.Kinds {
+		if k == nil {
+			return failf(InvalidInput, nil, "a step kind is nil (Options.Kinds)")
+		}
+		_, taken := e.steps[k.Name()]
+		if _, ours := kindTraits[k.Name()]; ours || taken {
 			return failf(InvalidInput, nil, "two step kinds are named %q (Options.Kinds)", k.Name())
 		}
 		e.steps[k.Name()] = k
@@ -186,6 +198,15 @@ func withDefaults(o Options) Options {
 		o.NewID = func() string { return newID(o.Clock()) }
 	}
 	return o
+}
+
+// program says to people which program this is, so that they know with which one to recover what it has left.
+func program() string {
+	path, err := os.Executable()
+	if err != nil {
+		path = os.Args[0]
+	}
+	return path + " (engine " + Version + ")"
 }
 
 func number[T int | time.Duration](p *T, v T) {
@@ -264,7 +285,7 @@ func (e *Engine) locked(ctx context.Context, operation string, f func(ctx contex
 		return err
 	}
 	defer l.release()
-	return f(ctx)
+	return guarded(e.log, operation, func() error { return f(ctx) })
 }
 
 func (e *Engine) holder(ctx context.Context, operation string) Holder {
@@ -297,7 +318,7 @@ func checkLocal(dir string) error {
 		return failf(ConfigWriteFailed, nil, "the state directory %s is on %s, where the lock may not exclude other machines: choose a local one, or allow it with --allow-network-state", dir, network.System)
 	}
 	if err != nil {
-		return failf(ConfigWriteFailed, err, "look at the state directory %s", dir)
+		return failf(ConfigReadFailed, err, "look at the state directory %s", dir)
 	}
 	return nil
 }
@@ -306,16 +327,15 @@ func checkLocal(dir string) error {
 // was killed may not have come to that, and a journal is lost with its directory.
 func (e *Engine) makeDirs() error {
 	state := e.opts.StateDir
-	for _, d := range []struct {
-		path string
-		perm fs.FileMode
-	}{
-		// nginx's workers must be able to reach the webroot; the rest is nobody else's business.
-		{state, 0o755}, {filepath.Join(state, journalDir), 0o700}, {filepath.Join(state, historyDir), 0o700},
-		{filepath.Join(state, keptDir), 0o700}, {e.Webroot(), 0o755}, {filepath.Dir(acme.ChallengeDir(e.Webroot())), 0o755},
-		{acme.ChallengeDir(e.Webroot()), 0o755},
-	} {
-		made, err := host.MkdirAll(e.fs, d.path, d.perm)
+	private := e.journals.Dirs()
+	// nginx's workers must be able to reach the webroot; the rest is nobody else's business.
+	public := []string{e.Webroot(), filepath.Dir(acme.ChallengeDir(e.Webroot())), acme.ChallengeDir(e.Webroot())}
+	for _, dir := range slices.Concat([]string{state}, private, public) {
+		perm := fs.FileMode(0o755)
+		if slices.Contains(private, dir) {
+			perm = 0o700
+		}
+		made, err := host.MkdirAll(e.fs, dir, perm)
 		if err != nil {
 			return err
 		}
@@ -345,7 +365,7 @@ func (e *Engine) checkOwned(dir string) error {
 		return failf(ConfigWriteFailed, nil, "the directory %s is not there: create it, or point the settings at the right one", dir)
 	}
 	if err != nil {
-		return failf(ConfigWriteFailed, err, "look at the directory")
+		return failf(ConfigReadFailed, err, "look at the directory")
 	}
 	if !info.IsDir() {
 		return failf(ConfigWriteFailed, nil, "%s is not a directory", dir)

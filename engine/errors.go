@@ -57,7 +57,7 @@ func (o Outcome) String() string {
 	case Partial:
 		return "the route answers over HTTP; what needs the certificate was left out"
 	case NeedsRecovery:
-		return "undo could not be finished: run 'proxy-manager recover'"
+		return "undo could not be finished: run 'recover' of the program that made the change"
 	default:
 		return "nothing was changed"
 	}
@@ -71,7 +71,8 @@ type Error struct {
 	Outcome Outcome
 	// Step is the ID of the step that failed, if one did.
 	Step string
-	// Details are facts for programs: "field", "constraint", "nginx_output", "reason", "file", "holder", ….
+	// Details are facts for programs: "field", "constraint", "nginx_output", "reason", "file", "holder", "step_kinds" and
+	// "program" of a change that another program has to recover, ….
 	Details map[string]any
 	// Err is the cause.
 	Err error

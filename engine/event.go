@@ -35,17 +35,26 @@ type Event struct {
 
 type eventKey struct{}
 
-// WithEvents returns a context whose applies report to f as well as to [Options.OnEvent].
+// WithEvents returns a context whose applies report to f as well as to [Options.OnEvent]. Like that, it must not block,
+// and if it panics, that is logged and the apply goes on.
 func WithEvents(ctx context.Context, f func(Event)) context.Context {
 	return context.WithValue(ctx, eventKey{}, f)
 }
 
 func (e *Engine) emit(ctx context.Context, ev Event) {
 	ev.Time = e.opts.Clock().UTC()
-	if e.opts.OnEvent != nil {
-		e.opts.OnEvent(ev)
+	e.tell(e.opts.OnEvent, ev)
+	f, _ := ctx.Value(eventKey{}).(func(Event))
+	e.tell(f, ev)
+}
+
+// tell calls a listener. One that panics decides nothing: what happens to the host is not its business.
+func (e *Engine) tell(listener func(Event), ev Event) {
+	if listener == nil {
+		return
 	}
-	if f, ok := ctx.Value(eventKey{}).(func(Event)); ok {
-		f(ev)
-	}
+	_ = guarded(e.log, "a listener for events", func() error {
+		listener(ev)
+		return nil
+	})
 }

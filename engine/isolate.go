@@ -124,18 +124,11 @@ func namesFileOf(complaint string, t *site) bool {
 func (e *Engine) carryOut(ctx context.Context, changes []plan.Change, steps []plan.Step) error {
 	p := &plan.Plan{Operation: "recover", Changes: changes, Summary: summarise(changes), Steps: steps}
 	complete(p.Steps)
-	tx := e.newTransaction(ctx, p, &survey{})
-	if err := tx.start(p.Steps); err != nil {
-		return e.abandon(ctx, tx, failf(ConfigWriteFailed, err, "prepare the change"))
+	a := e.newApplication(ctx, p, nginx.Paths{})
+	if _, err := a.carryOut(ctx, p.Steps, 0); err != nil {
+		return err
 	}
-	_, err := e.runSteps(ctx, tx, p.Steps, 0)
-	if err == nil {
-		err = e.commit(tx, "applied")
-	}
-	if err != nil {
-		return e.takeBack(ctx, tx, err)
-	}
-	if err := tx.finish(); err != nil {
+	if err := a.tx.Finish(); err != nil {
 		e.log.WarnContext(ctx, "the change is made, but its journal could not be put away", "error", err)
 	}
 	return nil
@@ -143,12 +136,7 @@ func (e *Engine) carryOut(ctx context.Context, changes []plan.Change, steps []pl
 
 // reloadIsolated lets a running nginx take up what was isolated. One that does not run will when it is started.
 func (e *Engine) reloadIsolated(ctx context.Context) {
-	tx := e.transactionOf(begin{})
-	err := tx.locate(ctx)
-	if err == nil {
-		err = tx.reconverge(ctx)
-	}
-	if err != nil {
+	if err := e.bringBack(ctx, nginx.Paths{}); err != nil {
 		e.log.WarnContext(ctx, "nginx could not be reloaded", "error", err)
 	}
 }

@@ -17,7 +17,7 @@ func (e *Engine) Plan(ctx context.Context, req Request) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if hot, err := hotJournals(e.fs, e.opts.StateDir); err == nil && len(hot) > 0 {
+	if interrupted, err := e.Interrupted(); err == nil && interrupted {
 		p.Warnings = append(p.Warnings, interruptedWarning)
 		if err := p.Seal(); err != nil {
 			return nil, err
@@ -177,15 +177,10 @@ func (pl *planner) planOthers(ctx context.Context) error {
 	return nil
 }
 
-// build has one resource plan itself. One that panics is an error of its own.
-func (pl *planner) build(ctx context.Context, r Resource) (b *Builder, err error) {
-	b = &Builder{pl: pl, resource: r, change: plan.Change{Address: r.Address()}}
-	defer func() {
-		if p := recover(); p != nil {
-			err = panicked("plan "+r.Address(), p)
-		}
-	}()
-	err = r.Plan(ctx, pl.s.obs, b)
+// build has one resource plan itself.
+func (pl *planner) build(ctx context.Context, r Resource) (*Builder, error) {
+	b := &Builder{pl: pl, resource: r, change: plan.Change{Address: r.Address()}}
+	err := guarded(pl.e.log, "plan of "+r.Address(), func() error { return r.Plan(ctx, pl.s.obs, b) })
 	if _, ours := errors.AsType[*Error](err); err != nil && !ours {
 		err = fmt.Errorf("plan %s: %w", r.Address(), err)
 	}

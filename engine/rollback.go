@@ -4,32 +4,32 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // planRollback plans to put back what one apply of the past replaced.
 func (pl *planner) planRollback(id string) error {
-	records, err := pl.e.readHistory(filepath.Base(id))
-	if errors.Is(err, fs.ErrNotExist) || (err == nil && len(records) == 0) {
+	past, err := pl.e.journals.Entry(id)
+	if errors.Is(err, fs.ErrNotExist) {
 		return failf(NotFound, nil, "there is no apply %.80q in the history; 'proxy-manager history' shows those that are kept", id)
 	}
 	if err != nil {
-		return failf(Internal, err, "read the history")
+		return journalError(err, Internal, "read the history")
 	}
-	begin := records[0].Begin
-	switch entryOf(records).Result {
-	case "applied", "partial":
-	case "undone":
+	begin := &past.Begin
+	switch past.Result {
+	case journal.Applied, journal.Partial:
+	case journal.Undone:
 		return failf(InvalidInput, nil, "apply %s was undone when it failed: there is nothing to roll back", id)
 	default:
-		return failf(Internal, errDamagedJournal, "apply %s can't be rolled back: how it ended is not known", id)
+		return failf(Internal, journal.ErrDamaged, "apply %s can't be rolled back: how it ended is not known", id)
 	}
-	pl.keepDone(begin, records[len(records)-1].Skipped)
+	pl.keepDone(begin, past.Skipped)
 	now := map[string]*plan.State{}
 	for _, l := range begin.Steps {
 		if l.Before == nil {
@@ -55,10 +55,10 @@ func (pl *planner) planRollback(id string) error {
 
 // keepDone leaves of an apply what a rollback takes back: not what was left out of it, nor files that other routes have come
 // to share since.
-func (pl *planner) keepDone(b *begin, skipped []string) {
+func (pl *planner) keepDone(b *journal.Begin, skipped []string) {
 	shared := pl.othersEnabled(b)
-	b.Steps = slices.DeleteFunc(b.Steps, func(l loggedStep) bool {
-		if l.Before == nil && !slices.Contains(skipped, l.Step.ID) && !reconverges(l.Step.Kind) {
+	b.Steps = slices.DeleteFunc(b.Steps, func(l journal.Logged) bool {
+		if l.Before == nil && !slices.Contains(skipped, l.Step.ID) && !traitsOf(l.Step).leavesNone {
 			pl.warnings = append(pl.warnings, fmt.Sprintf("not taken back: %s", l.Step.Description))
 		}
 		created := l.Before != nil && !l.Before.Exists
@@ -66,16 +66,10 @@ func (pl *planner) keepDone(b *begin, skipped []string) {
 	})
 }
 
-// reconverges reports whether nothing remains of a step of this kind once the files are as they were, or what does is kept
-// on purpose.
-func reconverges(kind string) bool {
-	return slices.Contains([]string{plan.CheckHealth, plan.TestConfig, plan.Reload, plan.Verify, plan.IssueCertificate, plan.RenewCertificate}, kind)
-}
-
 // othersEnabled reports whether a route is enabled that the apply did not touch.
-func (pl *planner) othersEnabled(b *begin) bool {
+func (pl *planner) othersEnabled(b *journal.Begin) bool {
 	for address, t := range pl.s.sites {
-		touched := slices.ContainsFunc(b.Steps, func(l loggedStep) bool { return l.Step.Path == t.link || l.Step.Path == t.path })
+		touched := slices.ContainsFunc(b.Steps, func(l journal.Logged) bool { return l.Step.Path == t.link || l.Step.Path == t.path })
 		if t.ours && t.enabled && !pl.e.isImplied(address) && !touched {
 			return true
 		}
@@ -102,7 +96,7 @@ func (pl *planner) checkRestorable(id string) error {
 }
 
 // changedSinceApply returns the paths that no longer hold what the apply left there.
-func changedSinceApply(b *begin, now map[string]*plan.State) []string {
+func changedSinceApply(b *journal.Begin, now map[string]*plan.State) []string {
 	left := map[string]string{}
 	for _, l := range b.Steps {
 		if l.Before != nil {
@@ -120,7 +114,7 @@ func changedSinceApply(b *begin, now map[string]*plan.State) []string {
 }
 
 // rollbackSteps are the apply's path steps backwards, each path straight to what it held at first.
-func rollbackSteps(b *begin, now map[string]*plan.State) []plan.Step {
+func rollbackSteps(b *journal.Begin, now map[string]*plan.State) []plan.Step {
 	first := map[string]int{}
 	for i, l := range b.Steps {
 		if _, seen := first[l.Step.Path]; !seen && l.Before != nil {
@@ -132,7 +126,7 @@ func rollbackSteps(b *begin, now map[string]*plan.State) []plan.Step {
 		if l.Before == nil || first[l.Step.Path] != i {
 			continue
 		}
-		if before := l.Before.state(); !host.Same(now[l.Step.Path], before) {
+		if before := l.Before.State(); !host.Same(now[l.Step.Path], before) {
 			steps = append(steps, pathStep(l.Step.Address, l.Step.Path, now[l.Step.Path], before))
 		}
 	}

@@ -20,7 +20,7 @@ func TestAPartialApplyIsRolledBackAsFarAsItWent(t *testing.T) {
 	is.Equal(OutcomeOf(err), Partial)
 	entries, err := e.History()
 	is.NoErr(err)
-	is.Equal(entries[0].Result, "partial")
+	is.Equal(entries[0].Result, EntryPartial)
 	_, err = e.Do(ctx, Rollback(entries[0].ID))
 	is.NoErr(err)
 	is.Equal(difference(h.configuration(), before), "")

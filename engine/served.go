@@ -103,7 +103,7 @@ type sighting struct {
 }
 
 // verifyServed makes the handshakes of a verify step, but for those whose certificate could not be had.
-func (tx *transaction) verifyServed(ctx context.Context, step plan.Step) error {
+func (a *application) verifyServed(ctx context.Context, step plan.Step) error {
 	if len(step.Spec) == 0 {
 		return nil
 	}
@@ -112,14 +112,14 @@ func (tx *transaction) verifyServed(ctx context.Context, step plan.Step) error {
 		return failf(Internal, err, "read the step's spec")
 	}
 	return host.ForEach(len(shows), 8, func(i int) error {
-		if tx.missing[shows[i].DependsOn] {
+		if a.missing[shows[i].DependsOn] {
 			return nil
 		}
-		problem := tx.e.presents(ctx, shows[i])
+		problem := a.e.presents(ctx, shows[i])
 		// New workers run and no old one accepts, so this is only for a listener that is slow to be seen.
 		for deadline := time.Now().Add(2 * time.Second); problem != "" && time.Now().Before(deadline) && ctx.Err() == nil; {
 			time.Sleep(20 * time.Millisecond)
-			problem = tx.e.presents(ctx, shows[i])
+			problem = a.e.presents(ctx, shows[i])
 		}
 		if problem != "" {
 			return failf(NginxReloadFailed, nil, "nginx was reloaded, but %s", problem).with("nginx_output", problem)

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
@@ -16,11 +18,7 @@ import (
 
 // checkReady finds out before anything is touched whether nginx runs, and whether its configuration is good as it is.
 func (e *Engine) checkReady(ctx context.Context, p *plan.Plan, s *survey) error {
-	reloads := false
-	for _, step := range p.Steps {
-		reloads = reloads || step.Kind == plan.Reload
-	}
-	if !reloads {
+	if !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Kind == plan.Reload }) {
 		return nil
 	}
 	if _, err := e.nginx.Master(s.paths.PIDFile); err != nil {
@@ -80,7 +78,7 @@ func (e *Engine) knownGood(s *survey) bool {
 }
 
 // noteTested remembers the configuration as it is after an apply, so that the next one need not test it again first.
-func (e *Engine) noteTested(tx *transaction, p *plan.Plan, s *survey) {
+func (e *Engine) noteTested(a *application, p *plan.Plan, s *survey) {
 	if !changesConfiguration(p) {
 		return
 	}
@@ -90,7 +88,7 @@ func (e *Engine) noteTested(tx *transaction, p *plan.Plan, s *survey) {
 			continue
 		}
 		if step.After.Exists {
-			now[step.Path] = tx.begin.Steps[i].After
+			now[step.Path] = a.tx.After(i)
 		} else {
 			delete(now, step.Path)
 		}
@@ -100,65 +98,65 @@ func (e *Engine) noteTested(tx *transaction, p *plan.Plan, s *survey) {
 	e.mu.Unlock()
 }
 
+// isPathStep reports whether a step makes its path hold something else.
+func isPathStep(s plan.Step) bool { return traitsOf(s).path && s.After != nil }
+
 func changesConfiguration(p *plan.Plan) bool {
-	for _, step := range p.Steps {
-		if step.Kind == plan.Verify {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Kind == plan.Verify })
 }
 
 // testConfig has nginx test what is on disk now.
-func (tx *transaction) testConfig(ctx context.Context) error {
-	err := tx.e.test(ctx, NginxTestFailed, "nginx refuses the new configuration")
-	tx.tested = tx.tested || err == nil
+func (a *application) testConfig(ctx context.Context) error {
+	err := a.e.test(ctx, NginxTestFailed, "nginx refuses the new configuration")
+	a.tested = a.tested || err == nil
 	return err
 }
 
 // reload tells nginx to load what is on disk, once that would survive a power cut.
-func (tx *transaction) reload(ctx context.Context) error {
-	if err := tx.settle(); err != nil {
+func (a *application) reload(ctx context.Context) error {
+	if err := a.tx.Settle(); err != nil {
 		return failf(ConfigWriteFailed, err, "make the change durable")
 	}
-	r, err := tx.e.nginx.StartReload(tx.paths)
+	r, err := a.e.nginx.StartReload(a.paths)
 	if err != nil {
 		return failf(NginxReloadFailed, err, "reload nginx")
 	}
-	tx.reloading = r
+	a.reloading = r
 	return nil
 }
 
 // verify returns once the new configuration, and only that, answers.
-func (tx *transaction) verify(ctx context.Context, step plan.Step) error {
-	if err := tx.reloading.Wait(ctx); err != nil {
+func (a *application) verify(ctx context.Context, step plan.Step) error {
+	if err := a.reloading.Wait(ctx); err != nil {
 		if ctx.Err() != nil {
 			return failf(Internal, err, "stopped while nginx was loading its configuration")
 		}
 		return failf(NginxReloadFailed, err, "nginx did not take the new configuration up").with("nginx_output", err.Error())
 	}
-	if err := tx.verifyServed(ctx, step); err != nil {
-		return err
-	}
-	return nil
+	return a.verifyServed(ctx, step)
 }
 
-// reconverge makes a running nginx serve what the files say. Files that nginx refuses although they are as they were
-// before were refused before, too: then it goes on with what it has, and that is reported.
-func (tx *transaction) reconverge(ctx context.Context) error {
-	if _, err := tx.e.nginx.Master(tx.paths.PIDFile); err != nil {
-		tx.e.log.WarnContext(ctx, "nginx does not run, so there is nothing to bring back", "error", err)
+// bringBack makes a running nginx serve what the files say, now that they are as they were. Files that nginx refuses
+// although they are were refused before, too: then it goes on with what it has, and that is reported. Without paths, it
+// looks for them.
+func (e *Engine) bringBack(ctx context.Context, paths nginx.Paths) (err error) {
+	if paths.PIDFile == "" {
+		if paths, err = e.locate(ctx); err != nil {
+			return err
+		}
+	}
+	if _, err := e.nginx.Master(paths.PIDFile); err != nil {
+		e.log.WarnContext(ctx, "nginx does not run, so there is nothing to bring back", "error", err)
 		return nil
 	}
-	if err := tx.e.nginx.Test(ctx); err != nil {
-		var refusal *nginx.Refusal
-		if errors.As(err, &refusal) {
-			tx.e.log.ErrorContext(ctx, "the files are as they were, and nginx refuses them", "error", err)
+	if err := e.nginx.Test(ctx); err != nil {
+		if _, refused := errors.AsType[*nginx.Refusal](err); refused {
+			e.log.ErrorContext(ctx, "the files are as they were, and nginx refuses them", "error", err)
 			return nil
 		}
 		return err
 	}
-	r, err := tx.e.nginx.StartReload(tx.paths)
+	r, err := e.nginx.StartReload(paths)
 	if err != nil {
 		return fmt.Errorf("bring nginx back: %w", err)
 	}
@@ -166,4 +164,18 @@ func (tx *transaction) reconverge(ctx context.Context) error {
 		return fmt.Errorf("bring nginx back: %w", err)
 	}
 	return nil
+}
+
+// locate finds where nginx's pid file and log are. They are empty where there is no nginx.
+func (e *Engine) locate(ctx context.Context) (nginx.Paths, error) {
+	b, err := e.build(ctx)
+	if err != nil {
+		e.log.WarnContext(ctx, "there is no nginx to bring back", "error", err)
+		return nginx.Paths{}, nil
+	}
+	paths, err := e.paths(e.observer(), b)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return paths, fmt.Errorf("find the nginx to bring back: %w", err)
+	}
+	return paths, nil
 }

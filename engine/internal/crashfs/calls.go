@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 )
 
 // begin asks Before, and locks the file system if the call is to be done.
@@ -159,7 +161,7 @@ func (f *FS) Readlink(name string) (string, error) {
 }
 
 // Create makes a new file. Its mode is part of the inode, so a crash never leaves it with another.
-func (f *FS) Create(name string, perm fs.FileMode) (*File, error) {
+func (f *FS) Create(name string, perm fs.FileMode) (host.File, error) {
 	if err := f.begin("Create", name, true); err != nil {
 		return nil, err
 	}
@@ -173,7 +175,7 @@ func (f *FS) Create(name string, perm fs.FileMode) (*File, error) {
 }
 
 // OpenAppend opens a file for appending.
-func (f *FS) OpenAppend(name string) (*File, error) {
+func (f *FS) OpenAppend(name string) (host.File, error) {
 	if err := f.begin("OpenAppend", name, false); err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ import (
 	"sync"
 )
 
-// An FS is a file system in memory. Its methods are those of host.FS, and [FS.Clone], [FS.Crash] and what they need.
+// An FS is a file system in memory. It is a host.FS with [FS.Clone], [FS.Crash] and what they need.
 type FS struct {
 	// Before, if set, is called ahead of each call. An error makes the call fail with it and without any effect, but see
 	// [ErrShortWrite] and [ErrLie]. It must not call the file system, [FS.Clone] excepted.

@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
+	"github.com/fullpotential-ai/proxy-manager/plan"
+)
+
+// An application is a plan that is being applied: the journal's transaction, and what of it is nginx's.
+type application struct {
+	e         *Engine
+	tx        *journal.Transaction
+	paths     nginx.Paths
+	reloading nginx.Reload    // the reload that was asked for last
+	tested    bool            // nginx accepted the new files, so by now anybody may have made it load them
+	missing   map[string]bool // steps whose certificate could not be had
+	changed   bool            // something was done that can be seen
+}
+
+// newApplication lays out what will be done, and writes nothing.
+func (e *Engine) newApplication(ctx context.Context, p *plan.Plan, paths nginx.Paths) *application {
+	begin := journal.Begin{
+		ID: e.opts.NewID(), PlanID: p.ID, Operation: p.Operation, Actor: e.actor(ctx), Summary: p.Summary, Changes: p.Changes,
+	}
+	steps := make([]journal.Step, len(p.Steps))
+	for i, s := range p.Steps {
+		steps[i] = journal.Step{Step: s, Before: s.Before, After: s.After}
+	}
+	return &application{e: e, tx: e.journals.New(begin, steps), paths: paths, missing: map[string]bool{}}
+}
+
+// do does one step.
+func (a *application) do(ctx context.Context, step plan.Step, i int) error {
+	switch {
+	case isPathStep(step):
+		return pathError(step, a.tx.Change(i))
+	case step.Kind == plan.TestConfig:
+		return a.testConfig(ctx)
+	case step.Kind == plan.Reload:
+		return a.reload(ctx)
+	case step.Kind == plan.Verify:
+		return a.verify(ctx, step)
+	}
+	kind, ok := a.e.steps[step.Kind]
+	if !ok {
+		return failf(InvalidInput, nil, "no step kind %q is registered (Options.Kinds)", step.Kind)
+	}
+	if builtin, ok := kind.(stepFunc); ok {
+		return builtin.do(ctx, step)
+	}
+	err := a.tx.Do(ctx, i)
+	if written, ok := errors.AsType[*journal.WriteError](err); ok {
+		return journalError(written, ConfigWriteFailed, "do %s", step.Description)
+	}
+	return err
+}
+
+func pathError(step plan.Step, err error) error {
+	if err == nil {
+		return nil
+	}
+	code := ConfigWriteFailed
+	if step.Kind == plan.RemoveFile || step.Kind == plan.RemoveSymlink {
+		code = ConfigDeleteFailed
+	}
+	return journalError(err, code, "%s", step.Description).with("file", step.Path)
+}
+
+// journalError gives what the journal says a code: the given one, unless the error says more.
+func journalError(err error, code Code, format string, args ...any) *Error {
+	if changed, ok := errors.AsType[*journal.ChangedError](err); ok {
+		return failf(StalePlan, err, "").with("changed", []string{changed.Path})
+	}
+	if _, ok := errors.AsType[*journal.ReadError](err); ok {
+		code = ConfigReadFailed
+	}
+	return failf(code, err, format, args...)
+}
+
+// stepError is the error of a step that failed. A kind's own error may be its caller's, or be there for all: it is never
+// written to.
+func stepError(step plan.Step, err error) error {
+	if err == nil {
+		return nil
+	}
+	known, ok := errors.AsType[*Error](err)
+	if !ok {
+		return &Error{Code: Internal, Step: step.ID, Message: step.Description, Err: err}
+	}
+	// Not the outcome: what became of this host is said by whoever undoes.
+	return &Error{Code: known.Code, Step: step.ID, Details: maps.Clone(known.Details), Err: err}
+}
+
+// commit makes the apply final. If that fails, it must also be certain that no later run takes it for done.
+func (a *application) commit(result journal.Result) error {
+	err := a.tx.Commit(result)
+	if err == nil {
+		return nil
+	}
+	failure := journalError(err, ConfigWriteFailed, "make the change durable")
+	if errors.Is(err, journal.ErrUncertain) {
+		failure.Outcome = NeedsRecovery
+	}
+	return failure
+}
+
+// rollBack undoes, brings nginx back to what the files say if it may have loaded others, and puts the journal away.
+func (e *Engine) rollBack(ctx context.Context, tx *journal.Transaction, why string, loaded bool, paths nginx.Paths) error {
+	if err := tx.Undo(ctx); err != nil {
+		return err
+	}
+	if loaded {
+		if err := e.bringBack(ctx, paths); err != nil {
+			return err
+		}
+	}
+	return tx.Undone(why)
+}
