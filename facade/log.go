@@ -10,6 +10,7 @@ import (
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
+	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
 // NewLogger returns a logger whose lines have the contract's fields: timestamp, level, correlation_id, droplet_name,
@@ -108,7 +109,7 @@ func (s *Server) audit(ctx context.Context, operation string, result *engine.Res
 	}
 	var changed []string
 	for _, c := range result.Plan.Changes {
-		if len(changed) < 100 {
+		if c.Action != plan.Unchanged && len(changed) < 100 {
 			changed = append(changed, string(c.Action)+" "+c.Address)
 		}
 	}
