@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,8 +14,6 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/matryer/is"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 func readFile(t testing.TB, name string) []byte {
 	t.Helper()

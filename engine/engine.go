@@ -254,9 +254,6 @@ func (e *Engine) actor(ctx context.Context) string {
 	return e.opts.Actor
 }
 
-// sync reports whether what is written has to survive a power cut.
-func (e *Engine) sync() bool { return !e.opts.NoSync }
-
 func (e *Engine) observer() *host.Observer { return host.NewObserver(e.fs, e.cache) }
 
 // exclusively runs f as the only writer on this host, once an interrupted apply has been recovered.
