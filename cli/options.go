@@ -67,6 +67,14 @@ func lockTimeoutOption() cli.Flag {
 	}
 }
 
+// lockTimeout is the option's value as the engine takes it, to which nothing is the default.
+func lockTimeout(c *cli.Context) time.Duration {
+	if d := c.Duration(optLockTimeout); d > 0 {
+		return d
+	}
+	return -1
+}
+
 func networkStateOption() cli.Flag {
 	return &cli.BoolFlag{Name: optNetState, Usage: "accept a state directory on a network file system, where the lock may not exclude other hosts", DisableDefaultText: true}
 }
@@ -74,8 +82,8 @@ func networkStateOption() cli.Flag {
 // engine opens the engine with the settings in force.
 func (p *program) engine(c *cli.Context) (*engine.Engine, error) {
 	o := p.settings.engineOptions()
-	o.LockTimeout = c.Duration(optLockTimeout)
-	o.AllowNetworkState = c.Bool(optNetState)
+	o.State.LockTimeout = lockTimeout(c)
+	o.State.AllowNetwork = c.Bool(optNetState)
 	o.Logger = slog.New(slog.NewTextHandler(p.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	return engine.Open(o)
 }

@@ -99,7 +99,7 @@ func (p *program) get(c *cli.Context) error {
 
 // askUpstream has the engine learn how the route's upstream is now: this process has not asked it before.
 func askUpstream(c *cli.Context, e *engine.Engine, r resources.Route) {
-	for _, url := range r.HealthURLs(e.Options().HealthCheckPath) {
+	for _, url := range r.HealthURLs(e.Options().Upstreams.CheckPath) {
 		e.CheckHealth(c.Context, r.Name(), url)
 	}
 }

@@ -32,7 +32,7 @@ func (p *program) serve(c *cli.Context) error {
 	p.limitGarbage()
 	logger := p.logger()
 	o := p.settings.engineOptions()
-	o.LockTimeout, o.AllowNetworkState, o.Logger = c.Duration(optLockTimeout), c.Bool(optNetState), logger
+	o.State.LockTimeout, o.State.AllowNetwork, o.Logger = lockTimeout(c), c.Bool(optNetState), logger
 	eng, err := engine.Open(o)
 	if err != nil {
 		return err

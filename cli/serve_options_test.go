@@ -12,7 +12,9 @@ import (
 func TestTheFacadesZeroOptionsMeanWhatTheSettingsDoByDefault(t *testing.T) {
 	is := is.New(t)
 	dir := t.TempDir()
-	eng, err := engine.Open(engine.Options{SitesAvailable: dir, SitesEnabled: dir, StateDir: dir})
+	eng, err := engine.Open(engine.Options{
+		Nginx: engine.NginxOptions{SitesAvailable: dir, SitesEnabled: dir}, State: engine.StateOptions{Dir: dir},
+	})
 	is.NoErr(err)
 	s, err := resolve(nil, func(string) string { return "" })
 	is.NoErr(err)
@@ -35,5 +37,5 @@ func TestTheFacadesZeroOptionsMeanWhatTheSettingsDoByDefault(t *testing.T) {
 		}
 	}
 	// What the engine does by itself has its default there.
-	is.Equal(eng.Options().RenewCheckInterval, s.engineOptions().RenewCheckInterval)
+	is.Equal(eng.Options().ACME.RenewInterval, s.engineOptions().ACME.RenewInterval)
 }

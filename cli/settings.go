@@ -188,11 +188,15 @@ func wrongSetting(t setting, e effectiveSetting, err error) error {
 // engineOptions are the settings as the engine takes them.
 func (s *settings) engineOptions() engine.Options {
 	return engine.Options{
-		NginxBin: s.NginxBin, NginxConf: s.NginxConf, SitesAvailable: s.SitesAvailable, SitesEnabled: s.SitesEnabled,
-		StateDir: s.StateDir, HTTPPort: s.HTTPPort, HTTPSPort: s.HTTPSPort,
-		CertbotBin: s.CertbotBin, CertbotConfigDir: s.CertbotConfigDir, CertbotWorkDir: s.CertbotWorkDir, CertbotLogsDir: s.CertbotLogsDir,
-		ACMEDirectoryURL: s.ACMEDirectoryURL, Email: s.Email, RenewBefore: s.RenewBefore, RenewCheckInterval: s.RenewCheckInterval,
-		HealthCheckTimeout: s.HealthCheckTimeout, HealthCheckPath: s.HealthCheckPath,
-		TrustedProxies: s.TrustedProxies, UpstreamDeny: s.UpstreamDeny, NoDefaultServer: s.DefaultServer == "off",
+		Nginx: engine.NginxOptions{
+			Bin: s.NginxBin, Conf: s.NginxConf, SitesAvailable: s.SitesAvailable, SitesEnabled: s.SitesEnabled,
+			HTTPPort: s.HTTPPort, HTTPSPort: s.HTTPSPort, TrustedProxies: s.TrustedProxies, NoDefaultServer: s.DefaultServer == "off",
+		},
+		Certbot: engine.CertbotOptions{Bin: s.CertbotBin, ConfigDir: s.CertbotConfigDir, WorkDir: s.CertbotWorkDir, LogsDir: s.CertbotLogsDir},
+		ACME: engine.ACMEOptions{
+			DirectoryURL: s.ACMEDirectoryURL, Email: s.Email, RenewBefore: s.RenewBefore, RenewInterval: s.RenewCheckInterval,
+		},
+		Upstreams: engine.UpstreamOptions{CheckTimeout: s.HealthCheckTimeout, CheckPath: s.HealthCheckPath, Deny: s.UpstreamDeny},
+		State:     engine.StateOptions{Dir: s.StateDir},
 	}
 }

@@ -93,7 +93,7 @@ func (pl *planner) findSite(a *adoption, path string) error {
 }
 
 func (pl *planner) findLinks(a *adoption) error {
-	dir := pl.e.opts.SitesEnabled
+	dir := pl.e.opts.Nginx.SitesEnabled
 	names, err := pl.s.obs.ReadDir(dir)
 	if err != nil {
 		return failf(ConfigWriteFailed, err, "read the directory")
@@ -115,9 +115,9 @@ func (pl *planner) included(path string) bool {
 
 // checkAdoptable refuses what is not a site of this nginx, or is a route already.
 func (pl *planner) checkAdoptable(a *adoption, name string) error {
-	known := pl.included(a.file) || len(a.links) > 0 || sameDir(filepath.Dir(a.file), pl.e.opts.SitesAvailable)
+	known := pl.included(a.file) || len(a.links) > 0 || sameDir(filepath.Dir(a.file), pl.e.opts.Nginx.SitesAvailable)
 	if !known {
-		return notUnderstood(a.file, "it is no site of this nginx: it is neither in "+pl.e.opts.SitesAvailable+" nor included")
+		return notUnderstood(a.file, "it is no site of this nginx: it is neither in "+pl.e.opts.Nginx.SitesAvailable+" nor included")
 	}
 	own := pl.e.newSite(routeAddress(strings.ToLower(name)))
 	if t := pl.s.sites[own.address]; t != nil && t.path != a.file && (t.file.Exists || t.linkState.Exists) {
@@ -134,7 +134,7 @@ func (pl *planner) checkAdoptable(a *adoption, name string) error {
 			t.ours, t.damaged = true, resources.ErrUnmanaged // it is asked for by name
 		}
 	}
-	a.remove = a.file != own.path && (pl.included(a.file) || sameDir(filepath.Dir(a.file), pl.e.opts.SitesAvailable))
+	a.remove = a.file != own.path && (pl.included(a.file) || sameDir(filepath.Dir(a.file), pl.e.opts.Nginx.SitesAvailable))
 	return nil
 }
 

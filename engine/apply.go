@@ -203,7 +203,7 @@ func (a *application) takeBack(ctx context.Context, cause error) error {
 		return failure
 	}
 	// The caller may be gone, and the host must not be left half-way for that.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*e.opts.NginxTimeout+time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*e.opts.Nginx.Timeout+time.Minute)
 	defer cancel()
 	e.emit(ctx, Event{Type: UndoStarted, ApplyID: a.tx.ID(), Error: failure.Error()})
 	err := e.rollBack(ctx, a.tx, failure.Error(), a.tested, a.paths)

@@ -121,7 +121,7 @@ func TestARouteThatNginxRefusesFailsAloneAndTheOthersLand(t *testing.T) {
 func clashingUpstream(t *testing.T, lab *enginetest.Lab, r resources.Route) string {
 	t.Helper()
 	for _, dir := range []string{t.TempDir()} {
-		other := open(t, lab, func(o *engine.Options) { o.StateDir = dir })
+		other := open(t, lab, func(o *engine.Options) { o.State.Dir = dir })
 		p, err := other.Plan(context.Background(), engine.Put(r))
 		if err != nil {
 			t.Fatal(err)

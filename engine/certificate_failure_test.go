@@ -65,7 +65,7 @@ func TestCertbotsFilesThatCannotBeReadAreAReadThatFailed(t *testing.T) {
 	dir := t.TempDir()
 	is.NoErr(os.MkdirAll(filepath.Join(dir, "live", "fpai-shop", "fullchain.pem"), 0o755)) // a folder
 	is.NoErr(os.WriteFile(filepath.Join(dir, "renewal"), nil, 0o600))                      // no folder
-	e, err := Open(Options{CertbotConfigDir: dir, StateDir: dir})
+	e, err := Open(Options{Certbot: CertbotOptions{ConfigDir: dir}, State: StateOptions{Dir: dir}})
 	is.NoErr(err)
 	_, err = e.lineage(e.observer(), "fpai-shop")
 	is.Equal(CodeOf(err), ConfigReadFailed)

@@ -105,7 +105,7 @@ func (pl *planner) certificateFor(r resources.Route) (c resources.Certificate, l
 			return c, true, nil
 		}
 	}
-	email := pl.e.opts.Email
+	email := pl.e.opts.ACME.Email
 	if slices.Contains(pl.req.Obtain, r.Name()) {
 		email = cmp.Or(pl.req.Email, email)
 	}
@@ -183,7 +183,7 @@ func (pl *planner) obtainSpec(l *certificate.Lineage, want resources.Certificate
 		return nil, err
 	}
 	spec := &certificateSpec{
-		Lineage: l.Name, Domains: want.Domains(), Email: cmp.Or(want.Email(), pl.e.opts.Email), KeyType: want.KeyType(),
+		Lineage: l.Name, Domains: want.Domains(), Email: cmp.Or(want.Email(), pl.e.opts.ACME.Email), KeyType: want.KeyType(),
 		Insisting: slices.Contains(pl.req.Renew, want.Name()),
 	}
 	if !listed && l.Leaf != nil {

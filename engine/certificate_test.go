@@ -55,7 +55,7 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 
 	t.Run("nothing runs while nothing is due", func(t *testing.T) {
 		is := is.New(t)
-		never := open(t, h.Lab, func(o *engine.Options) { o.CertbotBin = "/bin/false" })
+		never := open(t, h.Lab, func(o *engine.Options) { o.Certbot.Bin = "/bin/false" })
 		res, err := never.Do(ctx, engine.RenewDue())
 		is.NoErr(err)
 		is.True(res.Plan.Empty())
@@ -169,7 +169,7 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 		is.NoErr(os.Remove(filepath.Join(h.SitesEnabled, "borrower.conf")))
 		is.NoErr(h.ReloadNginx())
 
-		stuck := open(t, h.Lab, func(o *engine.Options) { o.CertbotBin = "/nonexistent/certbot" })
+		stuck := open(t, h.Lab, func(o *engine.Options) { o.Certbot.Bin = "/nonexistent/certbot" })
 		_, err = stuck.Do(ctx, engine.Destroy())
 		is.True(errors.Is(err, code(engine.ConfigDeleteFailed))) // nothing else was asked for
 		res, err := h.apply(h.httpsRoute("shop"))                // seen again, and used
@@ -202,7 +202,7 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 	now := time.Now()
 	h := startACME(t, enginetest.Options{}, func(o *engine.Options) {
 		o.Clock = func() time.Time { return now }
-		o.CertbotLockWait = time.Second
+		o.Certbot.LockWait = time.Second
 	})
 	stillOnHTTP := func(t *testing.T, name string) {
 		is := is.New(t)
@@ -275,7 +275,7 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 
 	t.Run("no certbot", func(t *testing.T) {
 		is := is.New(t)
-		none := open(t, h.Lab, func(o *engine.Options) { o.CertbotBin = "/nonexistent/certbot" })
+		none := open(t, h.Lab, func(o *engine.Options) { o.Certbot.Bin = "/nonexistent/certbot" })
 		_, err := none.Do(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{h.httpsRoute("bare")}}))
 		is.Equal(reason(err), "certbot_missing")
 		stillOnHTTP(t, "bare")

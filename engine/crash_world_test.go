@@ -87,9 +87,11 @@ func (h *memoryHost) open(t testing.TB) *Engine {
 	t.Helper()
 	must(t, presents().err)
 	e, err := Open(Options{
-		HTTPSPort: presents().port,
-		NginxConf: memoryNginx + "/nginx.conf", SitesAvailable: memoryAvailable, SitesEnabled: memoryEnabled,
-		StateDir: h.state, CertbotConfigDir: path.Dir(memoryLive), Actor: "test", FS: h.disk,
+		Nginx: NginxOptions{
+			HTTPSPort: presents().port, Conf: memoryNginx + "/nginx.conf", SitesAvailable: memoryAvailable, SitesEnabled: memoryEnabled,
+		},
+		Certbot: CertbotOptions{ConfigDir: path.Dir(memoryLive)},
+		State:   StateOptions{Dir: h.state}, Actor: "test", FS: h.disk,
 		// It stands still, so that the same run is the same, byte by byte.
 		Clock: func() time.Time { return time.Date(2026, 1, 1, 0, 0, h.seq, 0, time.UTC) },
 		NewID: func() string {

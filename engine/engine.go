@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
-	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -23,59 +21,6 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 )
-
-// Options say which nginx, which directories and which rules an [Engine] works with. The zero value is Debian's layout.
-type Options struct {
-	// NginxBin defaults to /usr/sbin/nginx. NginxConf, if set, is passed as -c and lets the engine drive a private nginx.
-	NginxBin, NginxConf string
-	// SitesAvailable and SitesEnabled default to the folders of those names in /etc/nginx.
-	SitesAvailable, SitesEnabled string
-	// StateDir holds the lock, the journal, the history and the ACME webroot; /var/lib/proxy-manager by default.
-	StateDir string
-	// HTTPPort and HTTPSPort are what generated servers listen on; 80 and 443 by default.
-	HTTPPort, HTTPSPort int
-
-	// CertbotBin defaults to /usr/bin/certbot, its directories to certbot's own.
-	CertbotBin                                       string
-	CertbotConfigDir, CertbotWorkDir, CertbotLogsDir string
-	ACMEDirectoryURL                                 string // Let's Encrypt by default
-	Email                                            string // of the ACME account, where a certificate names none
-	RenewBefore                                      time.Duration
-	RenewCheckInterval                               time.Duration // between two looks of [Engine.Maintain]; 12 hours by default
-	SkipPreflight                                    bool          // do not fetch a token from the own webroot before asking the CA
-	HealthCheckTimeout                               time.Duration
-	HealthCheckPath                                  string
-	TrustedProxies                                   []netip.Prefix
-	UpstreamDeny                                     []netip.Prefix   // nil: link-local, where clouds keep their metadata
-	Resolvers                                        []netip.AddrPort // nil: those of /etc/resolv.conf
-	NoDefaultServer                                  bool
-	NginxTimeout                                     time.Duration // for one nginx -t and for one reload; 1 minute by default
-	CertbotTimeout                                   time.Duration // for one run of certbot; 5 minutes by default
-	CertbotLockWait                                  time.Duration // how long to wait for another certbot to end; 30 seconds by default
-	LockTimeout                                      time.Duration // how long to wait for the lock; 0 tries once
-	AllowNetworkState                                bool
-	// Keep is how long the history is kept, 7 days by default, and KeepApplies of how many applies at most, 1000 by default.
-	Keep        time.Duration
-	KeepApplies int
-	// NoSync leaves out every fsync: safe against kill -9, not against a power cut. For tests and benchmarks.
-	NoSync bool
-
-	// Actor is who asks, for the history and the lock; the user's name by default. [WithActor] says it per call.
-	Actor string
-	// Kinds are step kinds of your own, and Resources decoders of resources of your own, for saved plans.
-	Kinds     []StepKind
-	Resources map[string]Decoder
-	// OnEvent, if set, is called for every step as it starts and ends. It must not block. If it panics, that is logged and
-	// the apply goes on.
-	OnEvent func(Event)
-	Logger  *slog.Logger
-	// FS, Clock and NewID are the host's files, time.Now and random ids unless set.
-	FS    host.FS
-	Clock func() time.Time
-	NewID func() string
-	// LookupHost resolves the names of certificates and of the CA before it is asked; net.DefaultResolver unless set.
-	LookupHost func(ctx context.Context, host string) ([]string, error)
-}
 
 // An Engine plans and applies changes to one host. It may be used from several goroutines.
 type Engine struct {
@@ -110,22 +55,19 @@ type Engine struct {
 // Open returns an engine. It reads and changes nothing on the host, so it succeeds also where nginx is missing or a
 // journal waits for recovery; what needs them says so.
 func Open(o Options) (*Engine, error) {
-	o = withDefaults(o)
-	for _, d := range []*string{&o.SitesAvailable, &o.SitesEnabled, &o.StateDir, &o.NginxBin, &o.CertbotBin, &o.CertbotConfigDir} {
-		if !filepath.IsAbs(*d) {
-			return nil, failf(InvalidInput, nil, "%s is not an absolute path", *d)
-		}
-		*d = filepath.Clean(*d)
+	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	e := &Engine{
 		opts: o, fs: o.FS, log: o.Logger, cache: host.NewCache(o.Clock), seen: map[string]sighting{}, writing: make(chan struct{}, 1),
-		nginx:  nginx.New(o.NginxBin, o.NginxConf, o.NginxTimeout),
+		nginx:  nginx.New(o.Nginx.Bin, o.Nginx.Conf, o.Nginx.Timeout),
 		memory: newMemory(o),
 		health: map[string]HealthResult{},
 	}
 	e.issuer = newIssuer(o, e.Webroot())
 	e.journals = journal.Store{
-		FS: o.FS, Dir: o.StateDir, Places: []string{o.SitesAvailable, o.SitesEnabled}, Sync: !o.NoSync, ManyFiles: 100,
+		FS: o.FS, Dir: o.State.Dir, Places: []string{o.Nginx.SitesAvailable, o.Nginx.SitesEnabled}, Sync: !o.State.NoSync, ManyFiles: 100,
 		Program: program(), Kind: e.foreign, Clock: o.Clock, Logger: o.Logger,
 	}
 	if err := e.knowSteps(); err != nil {
@@ -153,53 +95,6 @@ func (e *Engine) knowSteps() error {
 	return nil
 }
 
-func withDefaults(o Options) Options {
-	text := func(p *string, v string) {
-		if *p == "" {
-			*p = v
-		}
-	}
-	text(&o.NginxBin, "/usr/sbin/nginx")
-	text(&o.SitesAvailable, "/etc/nginx/sites-available")
-	text(&o.SitesEnabled, "/etc/nginx/sites-enabled")
-	text(&o.StateDir, "/var/lib/proxy-manager")
-	text(&o.CertbotBin, "/usr/bin/certbot")
-	text(&o.CertbotConfigDir, "/etc/letsencrypt")
-	text(&o.ACMEDirectoryURL, "https://acme-v02.api.letsencrypt.org/directory")
-	text(&o.Email, "admin@fullpotential.ai")
-	text(&o.HealthCheckPath, "/health")
-	text(&o.Actor, currentUser())
-	number(&o.HTTPPort, 80)
-	number(&o.HTTPSPort, 443)
-	number(&o.HealthCheckTimeout, time.Second)
-	number(&o.RenewBefore, 30*24*time.Hour)
-	number(&o.RenewCheckInterval, 12*time.Hour)
-	number(&o.NginxTimeout, time.Minute)
-	number(&o.CertbotTimeout, 5*time.Minute)
-	number(&o.CertbotLockWait, 30*time.Second)
-	number(&o.Keep, 7*24*time.Hour)
-	number(&o.KeepApplies, 1000)
-	if o.UpstreamDeny == nil {
-		o.UpstreamDeny = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")}
-	}
-	if o.FS == nil {
-		o.FS = host.OS{}
-	}
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.LookupHost == nil {
-		o.LookupHost = net.DefaultResolver.LookupHost
-	}
-	if o.NewID == nil {
-		o.NewID = func() string { return newID(o.Clock()) }
-	}
-	return o
-}
-
 // program says to people which program this is, so that they know with which one to recover what it has left.
 func program() string {
 	path, err := os.Executable()
@@ -207,12 +102,6 @@ func program() string {
 		path = os.Args[0]
 	}
 	return path + " (engine " + Version + ")"
-}
-
-func number[T int | time.Duration](p *T, v T) {
-	if *p == 0 {
-		*p = v
-	}
 }
 
 func currentUser() string {
@@ -235,7 +124,7 @@ func newID(now time.Time) string {
 }
 
 // Webroot is the directory that answers ACME challenges on behalf of every route (RFC 8555, section 8.3).
-func (e *Engine) Webroot() string { return filepath.Join(e.opts.StateDir, "acme") }
+func (e *Engine) Webroot() string { return filepath.Join(e.opts.State.Dir, "acme") }
 
 // Options returns the options in force, defaults filled in.
 func (e *Engine) Options() Options { return e.opts }
@@ -277,7 +166,7 @@ func (e *Engine) locked(ctx context.Context, operation string, f func(ctx contex
 	if err := e.prepareDirs(); err != nil {
 		return err
 	}
-	l, err := acquireLock(ctx, e.opts.StateDir, e.opts.LockTimeout, e.holder(ctx, operation))
+	l, err := acquireLock(ctx, e.opts.State.Dir, e.opts.State.LockTimeout, e.holder(ctx, operation))
 	if err != nil {
 		return err
 	}
@@ -291,16 +180,16 @@ func (e *Engine) holder(ctx context.Context, operation string) Holder {
 
 // prepareDirs makes the state directory and refuses directories that others can change things in.
 func (e *Engine) prepareDirs() error {
-	state := e.opts.StateDir
+	state := e.opts.State.Dir
 	if err := e.makeDirs(); err != nil {
 		return failf(ConfigWriteFailed, err, "make the state directory")
 	}
-	if _, real := e.fs.(host.OS); real && !e.opts.AllowNetworkState {
+	if _, real := e.fs.(host.OS); real && !e.opts.State.AllowNetwork {
 		if err := checkLocal(state); err != nil {
 			return err
 		}
 	}
-	for _, dir := range []string{e.opts.SitesAvailable, e.opts.SitesEnabled, state} {
+	for _, dir := range []string{e.opts.Nginx.SitesAvailable, e.opts.Nginx.SitesEnabled, state} {
 		if err := e.checkOwned(dir); err != nil {
 			return err
 		}
@@ -323,7 +212,7 @@ func checkLocal(dir string) error {
 // makeDirs makes the state directory and what is in it, and makes them durable once, whoever made them: a program that
 // was killed may not have come to that, and a journal is lost with its directory.
 func (e *Engine) makeDirs() error {
-	state := e.opts.StateDir
+	state := e.opts.State.Dir
 	private := e.journals.Dirs()
 	// nginx's workers must be able to reach the webroot; the rest is nobody else's business.
 	public := []string{e.Webroot(), filepath.Dir(acme.ChallengeDir(e.Webroot())), acme.ChallengeDir(e.Webroot())}
@@ -338,7 +227,7 @@ func (e *Engine) makeDirs() error {
 		}
 		e.settled = e.settled && !made
 	}
-	if e.settled || e.opts.NoSync {
+	if e.settled || e.opts.State.NoSync {
 		return nil
 	}
 	if err := e.fs.SyncDir(filepath.Dir(state)); err != nil && !errors.Is(err, fs.ErrPermission) {

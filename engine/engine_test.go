@@ -17,12 +17,8 @@ import (
 // open returns an engine for a lab.
 func open(t testing.TB, lab *enginetest.Lab, change ...func(*engine.Options)) *engine.Engine {
 	t.Helper()
-	o := engine.Options{
-		NginxBin: lab.NginxBin, NginxConf: lab.NginxConf, SitesAvailable: lab.SitesAvailable, SitesEnabled: lab.SitesEnabled,
-		StateDir: lab.StateDir, HTTPPort: lab.HTTPPort, HTTPSPort: lab.HTTPSPort, CertbotBin: lab.CertbotBin,
-		CertbotConfigDir: lab.CertbotConfigDir, CertbotWorkDir: lab.CertbotWorkDir, CertbotLogsDir: lab.CertbotLogsDir,
-		ACMEDirectoryURL: lab.ACMEDirectoryURL, Actor: "test",
-	}
+	o := lab.EngineOptions()
+	o.Actor = "test"
 	for _, f := range change {
 		f(&o)
 	}
@@ -95,8 +91,8 @@ func TestARefusedReloadIsFoundAndUndone(t *testing.T) {
 	before := lab.Tree()
 
 	// nginx -t does not bind, and nginx -s reload answers 0, though the port is taken.
-	other := open(t, lab, func(o *engine.Options) { o.HTTPPort = lab.FreePort() })
-	release := lab.Occupy(other.Options().HTTPPort)
+	other := open(t, lab, func(o *engine.Options) { o.Nginx.HTTPPort = lab.FreePort() })
+	release := lab.Occupy(other.Options().Nginx.HTTPPort)
 	defer release()
 	_, err = other.Do(ctx, engine.Put(route(t, "beta", up.Port())))
 	is.True(errors.Is(err, code(engine.NginxReloadFailed)))

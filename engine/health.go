@@ -71,7 +71,7 @@ func (e *Engine) LastHealth(route string) (HealthResult, bool) {
 // probe returns why the upstream is not healthy, or "". An upstream may be hostile: one total timeout, no redirects, no
 // proxy, bounded headers and body, and none of its words in ours.
 func (e *Engine) probe(ctx context.Context, url string) string {
-	ctx, cancel := context.WithTimeout(ctx, e.opts.HealthCheckTimeout)
+	ctx, cancel := context.WithTimeout(ctx, e.opts.Upstreams.CheckTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -83,7 +83,7 @@ func (e *Engine) probe(ctx context.Context, url string) string {
 	if err != nil {
 		switch {
 		case ctx.Err() != nil:
-			return fmt.Sprintf("did not answer within %s", e.opts.HealthCheckTimeout)
+			return fmt.Sprintf("did not answer within %s", e.opts.Upstreams.CheckTimeout)
 		case errors.Is(err, syscall.ECONNREFUSED):
 			return "refuses connections"
 		default:
@@ -99,7 +99,7 @@ func (e *Engine) probe(ctx context.Context, url string) string {
 }
 
 func (e *Engine) healthTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: e.opts.HealthCheckTimeout, Control: e.refuseDenied}
+	dialer := &net.Dialer{Timeout: e.opts.Upstreams.CheckTimeout, Control: e.refuseDenied}
 	return &http.Transport{
 		DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
 		// As nginx will treat it: an upstream with scheme https on this host or network rarely has a public name.
@@ -113,7 +113,7 @@ func (e *Engine) refuseDenied(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return err
 	}
-	for _, denied := range e.opts.UpstreamDeny {
+	for _, denied := range e.opts.Upstreams.Deny {
 		if denied.Contains(ap.Addr().Unmap().WithZone("")) {
 			return fmt.Errorf("the address is in %s, where no route may point", denied)
 		}

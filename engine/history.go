@@ -33,7 +33,7 @@ type Entry struct {
 func (e *Engine) History() ([]Entry, error) {
 	past, err := e.journals.History()
 	if err != nil {
-		return nil, journalError(err, ConfigReadFailed, "read the history; run as the user that owns %s", e.opts.StateDir)
+		return nil, journalError(err, ConfigReadFailed, "read the history; run as the user that owns %s", e.opts.State.Dir)
 	}
 	entries := make([]Entry, len(past))
 	for i, p := range past {
@@ -45,4 +45,4 @@ func (e *Engine) History() ([]Entry, error) {
 }
 
 // prune removes from the history what need not be kept any more.
-func (e *Engine) prune() { e.journals.Prune(e.opts.Keep, e.opts.KeepApplies) }
+func (e *Engine) prune() { e.journals.Prune(e.opts.State.Keep, e.opts.State.KeepApplies) }

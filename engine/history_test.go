@@ -21,7 +21,7 @@ func TestTheHistoryIsPrunedByAgeAndByNumber(t *testing.T) {
 	lab := enginetest.Start(t, enginetest.Options{})
 	now := time.Now()
 	e := open(t, lab, func(o *engine.Options) {
-		o.Keep, o.KeepApplies, o.Clock = time.Hour, 3, func() time.Time { return now }
+		o.State.Keep, o.State.KeepApplies, o.Clock = time.Hour, 3, func() time.Time { return now }
 	})
 	put := func(size string) {
 		t.Helper()

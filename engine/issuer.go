@@ -28,14 +28,14 @@ type issuer interface {
 // newIssuer returns the host's certbot.
 func newIssuer(o Options, webroot string) issuer {
 	s := certbot.Settings{
-		Bin: o.CertbotBin, ConfigDir: o.CertbotConfigDir, WorkDir: o.CertbotWorkDir, LogsDir: o.CertbotLogsDir,
-		DirectoryURL: o.ACMEDirectoryURL, Webroot: webroot, Timeout: o.CertbotTimeout, LockWait: o.CertbotLockWait,
+		Bin: o.Certbot.Bin, ConfigDir: o.Certbot.ConfigDir, WorkDir: o.Certbot.WorkDir, LogsDir: o.Certbot.LogsDir,
+		DirectoryURL: o.ACME.DirectoryURL, Webroot: webroot, Timeout: o.Certbot.Timeout, LockWait: o.Certbot.LockWait,
 		FS: o.FS, Clock: o.Clock,
 	}
-	if !o.SkipPreflight {
+	if !o.ACME.SkipPreflight {
 		s.Preflight = &acme.Preflight{
-			Webroot: webroot, DirectoryURL: o.ACMEDirectoryURL, HTTPPort: o.HTTPPort,
-			FS: o.FS, Sync: !o.NoSync, NewID: o.NewID, LookupHost: o.LookupHost,
+			Webroot: webroot, DirectoryURL: o.ACME.DirectoryURL, HTTPPort: o.Nginx.HTTPPort,
+			FS: o.FS, Sync: !o.State.NoSync, NewID: o.NewID, LookupHost: o.ACME.LookupHost,
 		}
 	}
 	return certbot.New(s)
@@ -43,7 +43,7 @@ func newIssuer(o Options, webroot string) issuer {
 
 // newMemory returns what is remembered of certificates, in the state directory.
 func newMemory(o Options) *acme.Memory {
-	return acme.NewMemory(o.FS, filepath.Join(o.StateDir, "certificates.json"), !o.NoSync, o.Logger)
+	return acme.NewMemory(o.FS, filepath.Join(o.State.Dir, "certificates.json"), !o.State.NoSync, o.Logger)
 }
 
 // lineage looks one certificate up, through the observer. That there is none is no error.
@@ -75,7 +75,9 @@ func (e *Engine) lineages(o *host.Observer, names []string) ([]*certificate.Line
 }
 
 // due reports whether it is time to renew a certificate.
-func (e *Engine) due(l *certificate.Lineage) bool { return l.Due(e.opts.Clock(), e.opts.RenewBefore) }
+func (e *Engine) due(l *certificate.Lineage) bool {
+	return l.Due(e.opts.Clock(), e.opts.ACME.RenewBefore)
+}
 
 // lineageAt is the lineage whose chain has this path: it has a folder of its own, of its name.
 func lineageAt(fullchain string) string { return filepath.Base(filepath.Dir(fullchain)) }

@@ -65,8 +65,12 @@ func runChild(text string) error {
 		return err
 	}
 	o := engine.Options{
-		NginxBin: c.NginxBin, NginxConf: c.NginxConf, SitesAvailable: c.SitesAvailable, SitesEnabled: c.SitesEnabled,
-		StateDir: c.StateDir, CertbotConfigDir: c.CertbotConfigDir, HTTPPort: c.HTTPPort, HTTPSPort: c.HTTPSPort, LockTimeout: 10 * time.Second,
+		Nginx: engine.NginxOptions{
+			Bin: c.NginxBin, Conf: c.NginxConf, SitesAvailable: c.SitesAvailable, SitesEnabled: c.SitesEnabled,
+			HTTPPort: c.HTTPPort, HTTPSPort: c.HTTPSPort,
+		},
+		Certbot: engine.CertbotOptions{ConfigDir: c.CertbotConfigDir},
+		State:   engine.StateOptions{Dir: c.StateDir},
 	}
 	if c.KillAt > 0 {
 		o.FS = &deadly{at: int64(c.KillAt)}

@@ -60,7 +60,7 @@ func (r route) Plan(_ context.Context, _ *host.Observer, b *Builder) error {
 		pl.certs.shows = append(pl.certs.shows, handshake{ServerName: r.Domain(), Fullchain: now.Fullchain})
 	}
 	if r.RequireHealthy() && r.Enabled() && !pl.req.checked {
-		for _, url := range r.HealthURLs(pl.e.opts.HealthCheckPath) {
+		for _, url := range r.HealthURLs(pl.e.opts.Upstreams.CheckPath) {
 			d.checks = append(d.checks, checkHealthStep(r.Route, url))
 		}
 	}
@@ -99,7 +99,7 @@ func (pl *planner) routeAfterwards(name string) (resources.Route, bool) {
 
 // checkUpstream refuses an upstream where no route may point.
 func (pl *planner) checkUpstream(r resources.Route) error {
-	for _, denied := range pl.e.opts.UpstreamDeny {
+	for _, denied := range pl.e.opts.Upstreams.Deny {
 		if slices.ContainsFunc(r.Upstreams(), func(u resources.Upstream) bool { return denied.Contains(u.Addr()) }) {
 			return failf(InvalidInput, nil, "upstream_host of %s is in %s, where no route may point (UPSTREAM_DENY)", r.Address(), denied).
 				with("field", "upstream_host").with("constraint", "must not be in "+denied.String())

@@ -53,7 +53,7 @@ func (s shared) Plan(_ context.Context, _ *host.Observer, b *Builder) error {
 // freeDefaults returns the sockets whose default server no other site of the host is. Two default servers on one socket
 // would keep nginx from starting; none would hand unknown hosts to the first route in the alphabet.
 func (pl *planner) freeDefaults() resources.DefaultListens {
-	if pl.e.opts.NoDefaultServer {
+	if pl.e.opts.Nginx.NoDefaultServer {
 		return resources.DefaultListens{}
 	}
 	s, https := pl.s.settings, pl.servesHTTPS()

@@ -44,7 +44,7 @@ func (l *listing) refresh(e *Engine) error {
 func (l *listing) readAll(e *Engine) error {
 	l.watch = nil
 	if _, real := e.fs.(host.OS); real {
-		l.watch = host.NewWatch(e.opts.SitesAvailable, e.opts.SitesEnabled)
+		l.watch = host.NewWatch(e.opts.Nginx.SitesAvailable, e.opts.Nginx.SitesEnabled)
 	}
 	sites, err := e.readSites(e.observer())
 	if err != nil {

@@ -30,13 +30,15 @@ type lock struct{ file *os.File }
 
 const lockName = "lock"
 
-// acquireLock waits for the lock until ctx ends or timeout has passed; a timeout of 0 tries once.
+// acquireLock waits for the lock until ctx ends or timeout has passed; a timeout that is not
+// positive tries once.
 func acquireLock(ctx context.Context, dir string, timeout time.Duration, holder Holder) (*lock, error) {
 	name := filepath.Join(dir, lockName)
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, failf(ConfigWriteFailed, err, "open the lock; run as the user that owns %s", dir)
 	}
+	timeout = max(0, timeout)
 	deadline := time.Now().Add(timeout)
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

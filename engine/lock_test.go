@@ -23,7 +23,7 @@ func TestTheLockNamesItsHolderAndDiesWithIt(t *testing.T) {
 	is.True(p.lines.Scan()) // it is in the middle of its apply
 	is.Equal(p.lines.Text(), "held")
 
-	e := open(t, lab, func(o *engine.Options) { o.LockTimeout = 150 * time.Millisecond })
+	e := open(t, lab, func(o *engine.Options) { o.State.LockTimeout = 150 * time.Millisecond })
 	begun := time.Now()
 	_, err := e.Do(ctx, engine.Put(route(t, "alpha", port)))
 	is.True(errors.Is(err, code(engine.Locked)))
@@ -55,7 +55,7 @@ func TestAContextEndsTheWaitForTheLock(t *testing.T) {
 	c.Hold, c.Port = true, 1
 	p := start(t, c)
 	is.True(p.lines.Scan())
-	e := open(t, lab, func(o *engine.Options) { o.LockTimeout = time.Minute })
+	e := open(t, lab, func(o *engine.Options) { o.State.LockTimeout = time.Minute })
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	_, err := e.Recover(ctx)

@@ -51,7 +51,7 @@ type maintenance struct {
 }
 
 func (m maintenance) run(ctx context.Context) {
-	interval := m.opts.RenewCheckInterval
+	interval := m.opts.ACME.RenewInterval
 	// Programs that start together, after a power cut say, should not all ask the CA together.
 	look := time.NewTimer(rand.N(min(interval, firstLook)))
 	defer look.Stop()
@@ -76,7 +76,7 @@ func (m maintenance) run(ctx context.Context) {
 // nextLook is how long until the next look for certificates that are due: the interval, a little more or less, or the
 // time of the next retry.
 func (m maintenance) nextLook() time.Duration {
-	interval := m.opts.RenewCheckInterval
+	interval := m.opts.ACME.RenewInterval
 	wait := interval - interval/10 + rand.N(interval/5+1)
 	now := m.opts.Clock()
 	for _, a := range m.memory.Attempts() {

@@ -19,7 +19,7 @@ func TestMaintainRenewsByItself(t *testing.T) {
 	is := is.New(t)
 	var ahead atomic.Int64 // how far the engine's clock is ahead
 	h := startACME(t, enginetest.Options{CertificateLifetime: 10 * time.Minute}, func(o *engine.Options) {
-		o.RenewCheckInterval = 500 * time.Millisecond
+		o.ACME.RenewInterval = 500 * time.Millisecond
 		o.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	})
 	_, err := h.apply(h.httpsRoute("shop"))
@@ -56,7 +56,8 @@ func TestMaintainLooksAtEveryIntervalMoreOrLessAndEndsWithItsContext(t *testing.
 		is := is.New(t)
 		dir, looks := t.TempDir(), &lookCounter{Handler: slog.NewTextHandler(io.Discard, nil)}
 		e, err := engine.Open(engine.Options{
-			SitesAvailable: dir, SitesEnabled: dir, StateDir: filepath.Join(dir, "state"), NginxBin: "/nowhere/nginx",
+			Nginx:  engine.NginxOptions{SitesAvailable: dir, SitesEnabled: dir, Bin: "/nowhere/nginx"},
+			State:  engine.StateOptions{Dir: filepath.Join(dir, "state")},
 			Logger: slog.New(looks),
 		})
 		is.NoErr(err)

@@ -137,7 +137,7 @@ func TestTheStateMayBeOnAnotherFileSystem(t *testing.T) {
 	is.NoErr(err)
 	defer os.RemoveAll(state)
 	is.NoErr(os.Chmod(state, 0o755))
-	e := open(t, lab, func(o *engine.Options) { o.StateDir = state })
+	e := open(t, lab, func(o *engine.Options) { o.State.Dir = state })
 	up := lab.Upstream("up")
 	_, err = e.Do(ctx, engine.Put(route(t, "alpha", up.Port())))
 	is.NoErr(err)

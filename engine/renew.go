@@ -81,7 +81,7 @@ func (pl *planner) planDue() error {
 // their challenge would fail, and one that fails fails the whole certificate.
 func (pl *planner) renew(l *certificate.Lineage) {
 	shows := pl.shownBy(l)
-	spec := certificateSpec{Lineage: l.Name, Email: pl.e.opts.Email, KeyType: "ecdsa"}
+	spec := certificateSpec{Lineage: l.Name, Email: pl.e.opts.ACME.Email, KeyType: "ecdsa"}
 	for _, h := range shows {
 		r := pl.s.sites[h.route].route()
 		spec.Domains = append(spec.Domains, r.Domains()...)

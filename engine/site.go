@@ -30,7 +30,7 @@ type site struct {
 func (e *Engine) newSite(address string) *site {
 	base := resources.FileName(address)
 	return &site{
-		address: address, path: host.Join(e.opts.SitesAvailable, base), link: host.Join(e.opts.SitesEnabled, base),
+		address: address, path: host.Join(e.opts.Nginx.SitesAvailable, base), link: host.Join(e.opts.Nginx.SitesEnabled, base),
 		file: &plan.State{}, linkState: &plan.State{},
 	}
 }
@@ -39,7 +39,7 @@ func (e *Engine) newSite(address string) *site {
 func (e *Engine) readSites(o *host.Observer) (map[string]*site, error) {
 	sites := map[string]*site{}
 	var list []*site
-	for _, dir := range []string{e.opts.SitesAvailable, e.opts.SitesEnabled} {
+	for _, dir := range []string{e.opts.Nginx.SitesAvailable, e.opts.Nginx.SitesEnabled} {
 		names, err := o.ReadDir(dir)
 		if err != nil {
 			return nil, failf(ConfigReadFailed, err, "read the directory")

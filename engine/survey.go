@@ -43,7 +43,7 @@ func (e *Engine) survey(ctx context.Context) (*survey, error) {
 	if s.build, err = e.build(ctx); err != nil {
 		return nil, err
 	}
-	s.obs.Note(e.opts.NginxBin, "version "+s.build.Version.String())
+	s.obs.Note(e.opts.Nginx.Bin, "version "+s.build.Version.String())
 	if s.settings, err = e.settings(s.build); err != nil {
 		return nil, err
 	}
@@ -60,8 +60,8 @@ func (e *Engine) survey(ctx context.Context) (*survey, error) {
 func (e *Engine) settings(b *nginx.Build) (resources.Settings, error) {
 	o := e.opts
 	s := resources.Settings{
-		HTTPPort: o.HTTPPort, HTTPSPort: o.HTTPSPort, IPv6: hasIPv6(), Nginx: b.Version, OpenSSL: b.OpenSSL,
-		Webroot: e.Webroot(), Resolvers: o.Resolvers, TrustedProxies: o.TrustedProxies,
+		HTTPPort: o.Nginx.HTTPPort, HTTPSPort: o.Nginx.HTTPSPort, IPv6: hasIPv6(), Nginx: b.Version, OpenSSL: b.OpenSSL,
+		Webroot: e.Webroot(), Resolvers: o.Nginx.Resolvers, TrustedProxies: o.Nginx.TrustedProxies,
 	}
 	if s.Resolvers == nil {
 		s.Resolvers = systemResolvers()
@@ -104,7 +104,7 @@ func systemResolvers() []netip.AddrPort {
 func (s *survey) readConfiguration(e *Engine) error {
 	conf := e.nginx.ConfPath(s.build)
 	s.paths = s.build.Paths(nil)
-	r := &confReader{s: s, dir: filepath.Dir(conf), enabledDir: e.opts.SitesEnabled}
+	r := &confReader{s: s, dir: filepath.Dir(conf), enabledDir: e.opts.Nginx.SitesEnabled}
 	tree, err := r.read(conf, 0)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -115,7 +115,7 @@ func (s *survey) readConfiguration(e *Engine) error {
 	s.foreign = resources.Sites(tree)
 	s.certificates = certificatesIn(tree)
 	if !r.sawEnabled {
-		return failf(NginxBroken, nil, "%s includes nothing from %s, so no route could take effect: add \"include %s/*.conf;\" to its http block", conf, e.opts.SitesEnabled, e.opts.SitesEnabled)
+		return failf(NginxBroken, nil, "%s includes nothing from %s, so no route could take effect: add \"include %s/*.conf;\" to its http block", conf, e.opts.Nginx.SitesEnabled, e.opts.Nginx.SitesEnabled)
 	}
 	s.paths = s.build.Paths(tree)
 	return nil

@@ -58,7 +58,7 @@ func newRemotes(s *Server) *remotes {
 	return &remotes{now: s.opts.Clock, targets: []remote{
 		{name: "registry", base: s.opts.RegistryURL, path: "/health"},
 		{name: "orchestrator", base: s.opts.OrchestratorURL, path: "/health"},
-		{name: "acme", base: s.eng.Options().ACMEDirectoryURL, otherTrust: true},
+		{name: "acme", base: s.eng.Options().ACME.DirectoryURL, otherTrust: true},
 	}}
 }
 
@@ -111,7 +111,7 @@ func (s *Server) dependencies(w http.ResponseWriter, r *http.Request) error {
 	far := s.remotes.check(r.Context())
 	return writeJSON(w, http.StatusOK, sortDependencies(
 		[]dependency{nginxDependency(seen)},
-		[]dependency{certbotDependency(s.eng.Options().CertbotBin, seen), far[0], far[1]},
+		[]dependency{certbotDependency(s.eng.Options().Certbot.Bin, seen), far[0], far[1]},
 		far[2:]))
 }
 

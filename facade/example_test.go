@@ -19,7 +19,9 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	eng, err := engine.Open(engine.Options{SitesAvailable: dir, SitesEnabled: dir, StateDir: dir})
+	eng, err := engine.Open(engine.Options{
+		Nginx: engine.NginxOptions{SitesAvailable: dir, SitesEnabled: dir}, State: engine.StateOptions{Dir: dir},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func TestAReloadThatNginxDoesNotTakeUpIs500AndUndone(t *testing.T) {
 	before := c.lab.Tree()
 	port := c.lab.FreePort()
 	defer c.lab.Occupy(port)()
-	other := serve(t, c.lab, setup{engine: func(o *engine.Options) { o.HTTPPort = port }})
+	other := serve(t, c.lab, setup{engine: func(o *engine.Options) { o.Nginx.HTTPPort = port }})
 
 	r := other.do("PUT", "/proxies/beta", routeBody("beta", up.Port(), ""))
 	is.Equal(r.status, 500)

@@ -43,7 +43,7 @@ func TestHealthSaysWhatIsMissing(t *testing.T) {
 func TestTheServerAnswersWhereNothingIsInstalled(t *testing.T) {
 	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{engine: func(o *engine.Options) { o.NginxBin, o.CertbotBin = "/nowhere/nginx", "/nowhere/certbot" }})
+	c := start(t, setup{engine: func(o *engine.Options) { o.Nginx.Bin, o.Certbot.Bin = "/nowhere/nginx", "/nowhere/certbot" }})
 	r := c.do("GET", "/proxy-manager/health", "")
 	is.Equal(r.status, 503)
 	m := r.json(t)
@@ -52,7 +52,7 @@ func TestTheServerAnswersWhereNothingIsInstalled(t *testing.T) {
 	is.Equal(m["ssl"].(map[string]any)["certbot_present"], false)
 	is.Equal(c.do("PUT", "/proxies/alpha", routeBody("alpha", 1, "")).code(t), "NGINX_BROKEN")
 
-	c = start(t, setup{engine: func(o *engine.Options) { o.CertbotBin = "/nowhere/certbot" }})
+	c = start(t, setup{engine: func(o *engine.Options) { o.Certbot.Bin = "/nowhere/certbot" }})
 	r = c.do("GET", "/proxy-manager/health", "")
 	is.Equal(r.status, 200)
 	is.Equal(r.json(t)["status"], "degraded")

@@ -136,10 +136,10 @@ func TestEveryFailureOfAChangeHasItsCode(t *testing.T) {
 func TestALockThatSomebodyElseHoldsIs423(t *testing.T) {
 	t.Parallel()
 	is := is.New(t)
-	c := start(t)
+	c := start(t, setup{engine: func(o *engine.Options) { o.State.LockTimeout = -1 }})
 	up := c.lab.Upstream("slow")
 	up.SetDelay(time.Second)
-	other := serve(t, c.lab, setup{engine: func(o *engine.Options) { o.HealthCheckTimeout = 5 * time.Second }})
+	other := serve(t, c.lab, setup{engine: func(o *engine.Options) { o.Upstreams.CheckTimeout = 5 * time.Second }})
 	done := make(chan reply, 1)
 	go func() { done <- other.do("PUT", "/proxies/slow", routeBody("slow", up.Port(), "")) }()
 	c.until(func() bool { return up.Requests() > 0 })
@@ -237,7 +237,7 @@ func TestSlowAndBrokenClientsDisturbNobody(t *testing.T) {
 func TestAClientThatHangsUpDoesNotUndoItsChange(t *testing.T) {
 	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{engine: func(o *engine.Options) { o.HealthCheckTimeout = 5 * time.Second }})
+	c := start(t, setup{engine: func(o *engine.Options) { o.Upstreams.CheckTimeout = 5 * time.Second }})
 	up := c.lab.Upstream("alpha")
 	up.SetDelay(300 * time.Millisecond)
 	body := routeBody("alpha", up.Port(), "")

@@ -26,7 +26,7 @@ func TestRunRenewsEachCertificateByItselfAndServesWhatOthersRenewed(t *testing.T
 	var ahead atomic.Int64 // how far the engine's clock is ahead
 	c := startWithCA(t, enginetest.Options{CertificateLifetime: 10 * time.Minute}, setup{
 		engine: func(o *engine.Options) {
-			o.RenewCheckInterval = 500 * time.Millisecond
+			o.ACME.RenewInterval = 500 * time.Millisecond
 			o.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 		},
 		facade: func(o *facade.Options) { o.AutoIssueSSL = true },

@@ -50,7 +50,7 @@ func serve(t testing.TB, lab *enginetest.Lab, s setup) *client {
 	t.Helper()
 	c := &client{t: t, lab: lab, log: &syncBuffer{}}
 	o := lab.EngineOptions()
-	o.Actor, o.NoSync = "test", true
+	o.Actor, o.State.NoSync = "test", true
 	if s.engine != nil {
 		s.engine(&o)
 	}
@@ -371,7 +371,7 @@ func TestGetProxiesIsTheSameAfterARestart(t *testing.T) {
 func TestAStopLetsTheRunningChangeEndAndRefusesOthers(t *testing.T) {
 	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{engine: func(o *engine.Options) { o.HealthCheckTimeout = 5 * time.Second }})
+	c := start(t, setup{engine: func(o *engine.Options) { o.Upstreams.CheckTimeout = 5 * time.Second }})
 	up := c.lab.Upstream("slow")
 	up.SetDelay(time.Second)
 	running := make(chan reply, 1)
@@ -391,7 +391,7 @@ func TestAStopLetsTheRunningChangeEndAndRefusesOthers(t *testing.T) {
 func TestAStopThatCannotWaitUndoesTheRunningChange(t *testing.T) {
 	t.Parallel()
 	is := is.New(t)
-	c := start(t, setup{engine: func(o *engine.Options) { o.HealthCheckTimeout = 30 * time.Second }})
+	c := start(t, setup{engine: func(o *engine.Options) { o.Upstreams.CheckTimeout = 30 * time.Second }})
 	up := c.lab.Upstream("slow")
 	up.SetDelay(20 * time.Second)
 	before := c.lab.Tree()

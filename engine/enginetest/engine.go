@@ -7,12 +7,12 @@ import "github.com/fullpotential-ai/proxy-manager/engine"
 //	eng, err := engine.Open(lab.EngineOptions())
 func (l *Lab) EngineOptions() engine.Options {
 	return engine.Options{
-		NginxBin: l.NginxBin, NginxConf: l.NginxConf,
-		SitesAvailable: l.SitesAvailable, SitesEnabled: l.SitesEnabled,
-		StateDir: l.StateDir,
-		HTTPPort: l.HTTPPort, HTTPSPort: l.HTTPSPort,
-		CertbotBin: l.CertbotBin, CertbotConfigDir: l.CertbotConfigDir,
-		CertbotWorkDir: l.CertbotWorkDir, CertbotLogsDir: l.CertbotLogsDir,
-		ACMEDirectoryURL: l.ACMEDirectoryURL,
+		Nginx: engine.NginxOptions{
+			Bin: l.NginxBin, Conf: l.NginxConf, SitesAvailable: l.SitesAvailable, SitesEnabled: l.SitesEnabled,
+			HTTPPort: l.HTTPPort, HTTPSPort: l.HTTPSPort,
+		},
+		Certbot: engine.CertbotOptions{Bin: l.CertbotBin, ConfigDir: l.CertbotConfigDir, WorkDir: l.CertbotWorkDir, LogsDir: l.CertbotLogsDir},
+		ACME:    engine.ACMEOptions{DirectoryURL: l.ACMEDirectoryURL},
+		State:   engine.StateOptions{Dir: l.StateDir},
 	}
 }

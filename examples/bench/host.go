@@ -75,7 +75,7 @@ func (h *host) fail(err error) error {
 
 func (h *host) open(noSync bool) (*engine.Engine, error) {
 	o := h.EngineOptions()
-	o.NoSync = noSync
+	o.State.NoSync = noSync
 	return engine.Open(o)
 }
 

@@ -57,8 +57,8 @@ func TestAFailureLaterInThePlanTakesBothBack(t *testing.T) {
 	b := newBench(t)
 	before := b.lab.Tree()
 	o := b.options()
-	o.HTTPPort = b.lab.FreePort()
-	release := b.lab.Occupy(o.HTTPPort) // nginx -t accepts it, the reload does not
+	o.Nginx.HTTPPort = b.lab.FreePort()
+	release := b.lab.Occupy(o.Nginx.HTTPPort) // nginx -t accepts it, the reload does not
 	defer release()
 	err := run(t.Context(), o, b.hosts, b.registry.URL, b.port, true)
 	is.True(errors.Is(err, &engine.Error{Code: engine.NginxReloadFailed}))
@@ -146,9 +146,12 @@ func (k fatalAnnounce) Do(ctx context.Context, host *engine.Host, step plan.Step
 func optionsFromEnv() engine.Options {
 	port := func(name string) int { n, _ := strconv.Atoi(os.Getenv(name)); return n }
 	return engine.Options{
-		NginxBin: os.Getenv("NGINX_BIN"), NginxConf: os.Getenv("NGINX_CONF"),
-		SitesAvailable: os.Getenv("NGINX_SITES_AVAILABLE"), SitesEnabled: os.Getenv("NGINX_SITES_ENABLED"),
-		StateDir: os.Getenv("PROXY_MANAGER_STATE_DIR"), HTTPPort: port("NGINX_HTTP_PORT"), HTTPSPort: port("NGINX_HTTPS_PORT"),
+		Nginx: engine.NginxOptions{
+			Bin: os.Getenv("NGINX_BIN"), Conf: os.Getenv("NGINX_CONF"),
+			SitesAvailable: os.Getenv("NGINX_SITES_AVAILABLE"), SitesEnabled: os.Getenv("NGINX_SITES_ENABLED"),
+			HTTPPort: port("NGINX_HTTP_PORT"), HTTPSPort: port("NGINX_HTTPS_PORT"),
+		},
+		State: engine.StateOptions{Dir: os.Getenv("PROXY_MANAGER_STATE_DIR")},
 	}
 }
 

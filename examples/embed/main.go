@@ -27,7 +27,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	eng, err := engine.Open(engine.Options{LockTimeout: time.Minute})
+	eng, err := engine.Open(engine.Options{State: engine.StateOptions{LockTimeout: time.Minute}})
 	if err != nil {
 		log.Fatal(err)
 	}

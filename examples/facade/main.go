@@ -27,7 +27,7 @@ func main() {
 	if token == "" {
 		log.Fatal("ADMIN_TOKEN is not set")
 	}
-	eng, err := engine.Open(engine.Options{LockTimeout: 10 * time.Second})
+	eng, err := engine.Open(engine.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -23,7 +23,9 @@ func Example() {
 		return
 	}
 	defer os.RemoveAll(dir)
-	eng, err := engine.Open(engine.Options{SitesAvailable: dir, SitesEnabled: dir, StateDir: dir})
+	eng, err := engine.Open(engine.Options{
+		Nginx: engine.NginxOptions{SitesAvailable: dir, SitesEnabled: dir}, State: engine.StateOptions{Dir: dir},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -17,7 +17,9 @@ import (
 func open(t testing.TB) *engine.Engine {
 	t.Helper()
 	dir := t.TempDir()
-	eng, err := engine.Open(engine.Options{SitesAvailable: dir, SitesEnabled: dir, StateDir: dir})
+	eng, err := engine.Open(engine.Options{
+		Nginx: engine.NginxOptions{SitesAvailable: dir, SitesEnabled: dir}, State: engine.StateOptions{Dir: dir},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ func (y *Sync) healthy(ctx context.Context, eng *engine.Engine, list []resources
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			for _, url := range route.HealthURLs(eng.Options().HealthCheckPath) {
+			for _, url := range route.HealthURLs(eng.Options().Upstreams.CheckPath) {
 				reasons[i] = cmp.Or(reasons[i], eng.CheckHealth(ctx, route.Name(), url).Reason)
 			}
 		})
