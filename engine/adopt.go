@@ -96,7 +96,7 @@ func (pl *planner) findLinks(a *adoption) error {
 	dir := pl.e.opts.Nginx.SitesEnabled
 	names, err := pl.s.obs.ReadDir(dir)
 	if err != nil {
-		return failf(ConfigWriteFailed, err, "read the directory")
+		return failf(ConfigReadFailed, err, "read the directory")
 	}
 	for _, name := range names {
 		link := filepath.Join(dir, name)

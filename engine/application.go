@@ -14,6 +14,7 @@ import (
 type application struct {
 	e         *Engine
 	tx        *journal.Transaction
+	steps     []journal.Step
 	paths     nginx.Paths
 	reloading nginx.Reload    // the reload that was asked for last
 	tested    bool            // nginx accepted the new files, so by now anybody may have made it load them
@@ -22,21 +23,18 @@ type application struct {
 }
 
 // newApplication lays out what will be done, and writes nothing.
-func (e *Engine) newApplication(ctx context.Context, p *plan.Plan, paths nginx.Paths) *application {
+func (e *Engine) newApplication(ctx context.Context, p *planned, paths nginx.Paths) *application {
 	begin := journal.Begin{
-		ID: e.opts.NewID(), PlanID: p.ID, Operation: p.Operation, Actor: e.actor(ctx), Summary: p.Summary, Changes: p.Changes,
+		ID: e.opts.NewID(), PlanID: p.plan.ID, Operation: p.plan.Operation, Actor: e.actor(ctx), Summary: p.plan.Summary, Changes: p.plan.Changes,
 	}
-	steps := make([]journal.Step, len(p.Steps))
-	for i, s := range p.Steps {
-		steps[i] = journal.Step{Step: s, Before: s.Before, After: s.After}
-	}
-	return &application{e: e, tx: e.journals.New(begin, steps), paths: paths, missing: map[string]bool{}}
+	return &application{e: e, tx: e.journals.New(begin, p.steps), steps: p.steps, paths: paths, missing: map[string]bool{}}
 }
 
 // do does one step.
-func (a *application) do(ctx context.Context, step plan.Step, i int) error {
+func (a *application) do(ctx context.Context, i int) error {
+	step := a.steps[i].Step
 	switch {
-	case isPathStep(step):
+	case a.steps[i].ChangesPath():
 		return pathError(step, a.tx.Change(i))
 	case step.Kind == plan.TestConfig:
 		return a.testConfig(ctx)

@@ -45,42 +45,44 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (*Result, error) {
 }
 
 // execute does the steps, and takes all of them back if one fails.
-func (e *Engine) execute(ctx context.Context, p *plan.Plan, s *survey) (*Result, error) {
+func (e *Engine) execute(ctx context.Context, p *planned, s *survey) (*Result, error) {
 	start := e.opts.Clock()
-	if p.Empty() {
-		return &Result{Plan: p}, nil
+	if p.plan.Empty() {
+		return &Result{Plan: p.plan}, nil
 	}
 	ready := make(chan error, 1)
-	go func() { ready <- e.checkReady(ctx, p, s) }()
+	go func() {
+		ready <- guarded(e.log, "the look at nginx", func() error { return e.checkReady(ctx, p.steps, s) })
+	}()
 	a := e.newApplication(ctx, p, s.paths) // meanwhile: nginx may be testing its configuration
 	if err := <-ready; err != nil {
 		return nil, err
 	}
-	if changesConfiguration(p) {
+	if changesConfiguration(p.steps) {
 		e.warnDraining(ctx, a)
 	}
-	checks := leadingChecks(p.Steps)
-	if err := host.ForEach(checks, 16, func(i int) error { return a.runStep(ctx, p.Steps[i], i) }); err != nil {
+	checks := leadingChecks(p.steps)
+	if err := host.ForEach(checks, 16, func(i int) error { return a.runStep(ctx, i) }); err != nil {
 		return nil, err
 	}
-	failed, err := a.carryOut(ctx, p.Steps, checks)
+	failed, err := a.carryOut(ctx, checks)
 	if err != nil {
 		return nil, err
 	}
-	e.settleAfter(ctx, a, p, s)
-	undeleted := e.deleteCertificates(ctx, a, p.Steps)
+	e.settleAfter(ctx, a, s)
+	undeleted := e.deleteCertificates(ctx, a)
 	if len(failed) > 0 {
 		return nil, partialError(failed, a.changed)
 	}
 	if undeleted != nil && !a.changed {
 		return nil, undeleted // nothing else was asked for
 	}
-	return &Result{ID: a.tx.ID(), Plan: p, Duration: e.opts.Clock().Sub(start), Warnings: textOf(undeleted)}, nil
+	return &Result{ID: a.tx.ID(), Plan: p.plan, Duration: e.opts.Clock().Sub(start), Warnings: textOf(undeleted)}, nil
 }
 
 // leadingChecks is how many steps at the start can be done side by side, before anything is written.
-func leadingChecks(steps []plan.Step) int {
-	n := slices.IndexFunc(steps, func(s plan.Step) bool { return !traitsOf(s).ahead })
+func leadingChecks(steps []journal.Step) int {
+	n := slices.IndexFunc(steps, func(s journal.Step) bool { return !traitsOf(s.Kind).ahead })
 	if n < 0 {
 		return len(steps)
 	}
@@ -89,11 +91,11 @@ func leadingChecks(steps []plan.Step) int {
 
 // carryOut does the steps from one on and makes them final. On an error, all of them are taken back. It returns also why
 // certificates could not be had.
-func (a *application) carryOut(ctx context.Context, steps []plan.Step, from int) (failed []error, err error) {
+func (a *application) carryOut(ctx context.Context, from int) (failed []error, err error) {
 	if err := a.tx.Start(); err != nil {
 		return nil, a.abandon(ctx, journalError(err, ConfigWriteFailed, "prepare the change"))
 	}
-	failed, err = a.runSteps(ctx, steps, from)
+	failed, err = a.runSteps(ctx, from)
 	if err == nil {
 		result := journal.Applied
 		if len(failed) > 0 {
@@ -109,12 +111,12 @@ func (a *application) carryOut(ctx context.Context, steps []plan.Step, from int)
 
 // runSteps does the steps one after the other. A certificate that can't be had stops only what depends on it: the route
 // goes on over HTTP.
-func (a *application) runSteps(ctx context.Context, steps []plan.Step, from int) (failed []error, err error) {
+func (a *application) runSteps(ctx context.Context, from int) (failed []error, err error) {
 	// Something was done since nginx last loaded its configuration; by somebody else, where a plan begins with a reload.
-	pending := from < len(steps) && traitsOf(steps[from]).takesEffect
-	for i := from; i < len(steps); i++ {
-		step := steps[i]
-		kind := traitsOf(step)
+	pending := from < len(a.steps) && traitsOf(a.steps[from].Kind).takesEffect
+	for i := from; i < len(a.steps); i++ {
+		step := a.steps[i].Step
+		kind := traitsOf(step.Kind)
 		if kind.final {
 			continue // once all is done, see deleteCertificates
 		}
@@ -126,7 +128,7 @@ func (a *application) runSteps(ctx context.Context, steps []plan.Step, from int)
 		if err := context.Cause(ctx); err != nil {
 			return failed, failf(Internal, err, "stopped before step %s (%s)", step.ID, step.Description)
 		}
-		err := a.runStep(ctx, step, i)
+		err := a.runStep(ctx, i)
 		switch {
 		case err == nil:
 			pending = step.Kind != plan.Verify
@@ -142,10 +144,10 @@ func (a *application) runSteps(ctx context.Context, steps []plan.Step, from int)
 }
 
 // runStep does one step and tells of it.
-func (a *application) runStep(ctx context.Context, step plan.Step, i int) error {
-	start := a.e.opts.Clock()
+func (a *application) runStep(ctx context.Context, i int) error {
+	step, start := a.steps[i].Step, a.e.opts.Clock()
 	a.e.emit(ctx, Event{Type: StepStarted, ApplyID: a.tx.ID(), Step: &step})
-	err := guarded(a.e.log, "step "+step.ID+" ("+step.Kind+")", func() error { return a.do(ctx, step, i) })
+	err := guarded(a.e.log, "step "+step.ID+" ("+step.Kind+")", func() error { return a.do(ctx, i) })
 	ev := Event{Type: StepDone, ApplyID: a.tx.ID(), Step: &step, Duration: a.e.opts.Clock().Sub(start)}
 	if err != nil {
 		ev.Type, ev.Error = StepFailed, err.Error()
@@ -155,12 +157,12 @@ func (a *application) runStep(ctx context.Context, step plan.Step, i int) error 
 }
 
 // settleAfter does what has to be done after an apply, none of which can make it fail.
-func (e *Engine) settleAfter(ctx context.Context, a *application, p *plan.Plan, s *survey) {
+func (e *Engine) settleAfter(ctx context.Context, a *application, s *survey) {
 	if err := a.tx.Finish(); err != nil {
 		e.log.WarnContext(ctx, "the apply is done, but its journal could not be put away", "error", err)
 	}
 	e.prune()
-	e.noteTested(a, p, s)
+	e.noteTested(a, s)
 }
 
 // warnDraining tells, before a reload adds to them, of old workers that pile up: an open WebSocket keeps the worker alive

@@ -7,12 +7,19 @@ import (
 	"slices"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
+// A planned is a plan with what carries it out: its steps, and what their paths hold before and after.
+type planned struct {
+	plan  *plan.Plan
+	steps []journal.Step
+}
+
 // assemble puts the steps in order and numbers them.
-func (pl *planner) assemble() (*plan.Plan, error) {
-	p := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: Version, Operation: pl.req.Operation, Warnings: append(pl.s.warnings, pl.warnings...)}
+func (pl *planner) assemble() (*planned, error) {
+	p := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: Version, Operation: pl.req.Operation, Warnings: slices.Concat(pl.s.warnings, pl.warnings)}
 	var err error
 	if p.Request, err = json.Marshal(pl.req); err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
@@ -24,20 +31,29 @@ func (pl *planner) assemble() (*plan.Plan, error) {
 	steps = append(steps, pl.obtainSteps(len(steps))...)
 	steps = append(steps, pl.final...)
 	complete(steps)
-	p.Steps = steps
+	p.Steps = planSteps(steps)
 	slices.SortStableFunc(pl.changes, func(a, b plan.Change) int { return cmp.Compare(a.Address, b.Address) })
 	p.Changes = pl.changes
 	p.Summary = summarise(pl.changes)
 	p.Fingerprints = pl.s.obs.Fingerprints()
-	return p, p.Seal()
+	return &planned{p, steps}, p.Seal()
+}
+
+// planSteps returns the steps as a plan has them.
+func planSteps(steps []journal.Step) []plan.Step {
+	list := make([]plan.Step, len(steps))
+	for i, s := range steps {
+		list[i] = s.Step
+	}
+	return list
 }
 
 // complete numbers the steps of a plan, and draws the diffs of those that change a path: side by side, since they are most
 // of the work where there are thousands.
-func complete(steps []plan.Step) {
+func complete(steps []journal.Step) {
 	_ = host.ForEach(len(steps), host.Readers, func(i int) error {
 		s := &steps[i]
-		if s.ID = stepID(i); isPathStep(*s) {
+		if s.ID = stepID(i); s.ChangesPath() {
 			s.Diff = plan.Diff(s.Path, s.Before, s.After)
 		}
 		return nil
@@ -47,11 +63,11 @@ func complete(steps []plan.Step) {
 func stepID(i int) string { return fmt.Sprintf("s%d", i+1) }
 
 // obtainSteps are the steps that get certificates and take them into use, with one test and one reload for all.
-func (pl *planner) obtainSteps(first int) []plan.Step {
+func (pl *planner) obtainSteps(first int) []journal.Step {
 	if len(pl.obtain) == 0 {
 		return nil
 	}
-	var steps, use []plan.Step
+	var steps, use []journal.Step
 	var shows []handshake
 	for _, o := range pl.obtain {
 		id := stepID(first + len(steps))
@@ -69,11 +85,13 @@ func (pl *planner) obtainSteps(first int) []plan.Step {
 }
 
 // takeEffect are the steps that make nginx use what is on disk, and present these certificates.
-func takeEffect(shows []handshake) []plan.Step {
-	return []plan.Step{
-		{Kind: plan.TestConfig, Description: "test the configuration (nginx -t)", Undo: "nothing to undo"},
-		{Kind: plan.Reload, Description: "tell nginx to load it", Undo: "load what was there before"},
-		{Kind: plan.Verify, Description: "wait until new workers answer and no old one accepts", Undo: "nothing to undo", Spec: handshakeSpec(shows)},
+func takeEffect(shows []handshake) []journal.Step {
+	return []journal.Step{
+		{Step: plan.Step{Kind: plan.TestConfig, Description: "test the configuration (nginx -t)", Undo: "nothing to undo"}},
+		{Step: plan.Step{Kind: plan.Reload, Description: "tell nginx to load it", Undo: "load what was there before"}},
+		{Step: plan.Step{
+			Kind: plan.Verify, Description: "wait until new workers answer and no old one accepts", Undo: "nothing to undo", Spec: handshakeSpec(shows),
+		}},
 	}
 }
 

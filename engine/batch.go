@@ -18,16 +18,29 @@ import (
 
 // A change is a request that waits to be done.
 type change struct {
-	ctx    context.Context
-	req    Request
+	ctx context.Context
+	req Request
+	// sites are the addresses of those that the request is about, if it is about nothing else: then it can go with others.
+	sites  []string
 	result *Result
 	err    error
 	done   chan struct{}
+	ended  bool // belongs to whoever drains the queue
 }
 
+// end gives the change its outcome. It has only one: an end after the first changes nothing.
 func (c *change) end(r *Result, err error) {
-	c.result, c.err = r, err
+	if c.ended {
+		return
+	}
+	c.result, c.err, c.ended = r, err, true
 	close(c.done)
+}
+
+func endAll(batch []*change, err error) {
+	for _, c := range batch {
+		c.end(nil, err)
+	}
 }
 
 // Do plans and applies in one go, as the only writer. Requests that only put and delete routes may share their test and
@@ -35,6 +48,11 @@ func (c *change) end(r *Result, err error) {
 // takes none of the others with it.
 func (e *Engine) Do(ctx context.Context, req Request) (*Result, error) {
 	c := &change{ctx: ctx, req: req, done: make(chan struct{})}
+	// Here, where nothing is locked: resources of the caller's own say their addresses.
+	err := guarded(e.log, "a resource", func() error { c.sites = req.sites(); return nil })
+	if err != nil {
+		return nil, err
+	}
 	e.mu.Lock()
 	e.queue = append(e.queue, c)
 	if !e.draining {
@@ -76,12 +94,17 @@ func (e *Engine) drain() {
 			return
 		}
 		e.mu.Unlock()
-		if len(batch) == 1 {
-			batch[0].end(e.doAlone(batch[0].ctx, batch[0].req))
-			continue
-		}
-		e.doTogether(batch)
+		// Every change is ended, and those behind it get their turn, whatever happens.
+		endAll(batch, guarded(e.log, "a change", func() error { e.doBatch(batch); return nil }))
 	}
+}
+
+func (e *Engine) doBatch(batch []*change) {
+	if len(batch) > 1 {
+		e.doTogether(batch)
+		return
+	}
+	batch[0].end(e.doAlone(batch[0].ctx, batch[0].req))
 }
 
 // maxBatch bounds how many changes go together, so that the first of them need not wait for ever longer plans.
@@ -93,38 +116,37 @@ func nextBatch(queue []*change) []*change {
 	var batch []*change
 	taken := map[string]bool{}
 	for _, c := range queue {
-		names, ok := c.req.combinable()
-		if !ok {
+		if len(c.sites) == 0 {
 			if len(batch) == 0 {
 				return []*change{c}
 			}
 			break // keeps its place: nothing behind it overtakes it
 		}
-		if slices.ContainsFunc(names, func(n string) bool { return taken[n] }) || len(batch) == maxBatch {
+		if slices.ContainsFunc(c.sites, func(address string) bool { return taken[address] }) || len(batch) == maxBatch {
 			break
 		}
-		for _, n := range names {
-			taken[n] = true
+		for _, address := range c.sites {
+			taken[address] = true
 		}
 		batch = append(batch, c)
 	}
 	return batch
 }
 
-// combinable returns the addresses of the sites a request is about, if it is about nothing else.
-func (r Request) combinable() ([]string, bool) {
+// sites returns the addresses of the sites a request is about, if it is about nothing else.
+func (r Request) sites() []string {
 	if !r.KeepUnlisted || len(r.Targets)+len(r.Renew)+len(r.Certificates) > 0 || r.Issue || r.Rollback != "" || r.Adopt != nil ||
 		r.RequiredVersion != "" || r.NginxVersion != "" {
-		return nil, false
+		return nil
 	}
 	addresses := slices.Clone(r.Delete)
 	for _, wanted := range r.resources() {
 		if _, isSite := wanted.(Site); !isSite {
-			return nil, false
+			return nil
 		}
 		addresses = append(addresses, wanted.Address())
 	}
-	return addresses, len(addresses) > 0
+	return addresses
 }
 
 // doAlone does one request.
@@ -145,7 +167,7 @@ func (e *Engine) doAlone(ctx context.Context, req Request) (*Result, error) {
 	return result, err
 }
 
-// doTogether does several requests. Every one of them is ended, whatever happens.
+// doTogether does several requests, and ends every one of them.
 func (e *Engine) doTogether(batch []*change) {
 	ctx := sharedContext(e, batch)
 	err := e.exclusively(ctx, "put", func(ctx context.Context) error {
@@ -158,9 +180,7 @@ func (e *Engine) doTogether(batch []*change) {
 		return nil
 	})
 	if err != nil {
-		for _, c := range batch {
-			c.end(nil, err)
-		}
+		endAll(batch, err)
 	}
 }
 
@@ -184,7 +204,7 @@ func (e *Engine) tryTogether(ctx context.Context, batch []*change) ([]*change, e
 		return e.separate(ctx, batch, err), nil
 	}
 	for _, c := range batch {
-		c.end(e.shareOf(result, c.req), nil)
+		c.end(e.shareOf(result, c), nil)
 	}
 	return nil, nil
 }
@@ -194,23 +214,14 @@ func (e *Engine) sift(ctx context.Context, batch []*change, s *survey) []*change
 	errs := make([]error, len(batch))
 	claimed := map[Claim]string{}
 	_ = host.ForEach(len(batch), 16, func(i int) error {
-		c := batch[i]
-		pl := newPlanner(e, c.req, s)
-		if errs[i] = pl.run(c.ctx); errs[i] != nil || c.req.checked {
-			return nil
-		}
-		for _, check := range pl.checks {
-			if errs[i] = e.doCheckHealth(c.ctx, check); errs[i] != nil {
-				return nil
-			}
-		}
+		errs[i] = guarded(e.log, "a change", func() error { return e.try(batch[i], s) })
 		return nil
 	})
 	var good []*change
 	for i, c := range batch {
 		err := errs[i]
 		if err == nil {
-			err = claimInBatch(claimed, c.req)
+			err = guarded(e.log, "a resource", func() error { return claimInBatch(claimed, c.req) })
 		}
 		if err != nil {
 			c.end(nil, err)
@@ -220,6 +231,20 @@ func (e *Engine) sift(ctx context.Context, batch []*change, s *survey) []*change
 		good = append(good, c)
 	}
 	return good
+}
+
+// try reports whether a change could be made by itself, without making it.
+func (e *Engine) try(c *change, s *survey) error {
+	pl := newPlanner(e, c.req, s)
+	if err := pl.run(c.ctx); err != nil || c.req.checked {
+		return err
+	}
+	for _, check := range pl.checks {
+		if err := e.doCheckHealth(c.ctx, check.Step); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // claimInBatch refuses what a change before this one in the batch claims.
@@ -248,11 +273,9 @@ func (e *Engine) separate(ctx context.Context, batch []*change, err error) []*ch
 		batch[0].end(nil, err)
 		return nil
 	}
-	var failure *Error
-	if !errors.As(err, &failure) || failure.Outcome == NeedsRecovery || !oneRoutesFault(failure.Code) {
-		for _, c := range batch {
-			c.end(nil, err)
-		}
+	failure, ok := errors.AsType[*Error](err)
+	if !ok || failure.Outcome == NeedsRecovery || !oneRoutesFault(failure.Code) {
+		endAll(batch, err)
 		return nil
 	}
 	if i := culprit(batch, failure); i >= 0 {
@@ -263,9 +286,7 @@ func (e *Engine) separate(ctx context.Context, batch []*change, err error) []*ch
 	for len(half) > 0 {
 		var err error
 		if half, err = e.tryTogether(ctx, half); err != nil {
-			for _, c := range half {
-				c.end(nil, err)
-			}
+			endAll(half, err)
 			break
 		}
 	}
@@ -288,10 +309,7 @@ func culprit(batch []*change, failure *Error) int {
 	if !ok {
 		return -1
 	}
-	return slices.IndexFunc(batch, func(c *change) bool {
-		addresses, _ := c.req.combinable()
-		return slices.Contains(addresses, address)
-	})
+	return slices.IndexFunc(batch, func(c *change) bool { return slices.Contains(c.sites, address) })
 }
 
 // merge makes one request of several.
@@ -305,16 +323,15 @@ func merge(batch []*change) Request {
 	return whole
 }
 
-// shareOf is the part of a result that is one request's own, with the steps that serve all.
-func (e *Engine) shareOf(r *Result, req Request) *Result {
-	addresses, _ := req.combinable()
+// shareOf is the part of a result that is one change's own, with the steps that serve all.
+func (e *Engine) shareOf(r *Result, c *change) *Result {
 	names := map[string]bool{}
-	for _, address := range addresses {
+	for _, address := range c.sites {
 		names[nameOf(address)] = true
 	}
 	serves := func(address string) bool { return address == "" || e.isImplied(address) || names[nameOf(address)] }
 	p := *r.Plan
-	p.Operation = req.Operation
+	p.Operation = c.req.Operation
 	p.Changes = slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return !serves(c.Address) || e.isImplied(c.Address) })
 	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s plan.Step) bool { return !serves(s.Address) })
 	p.Summary = summarise(p.Changes)

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -16,7 +19,7 @@ type Builder struct {
 	pl       *planner
 	resource Resource
 	change   plan.Change
-	steps    []plan.Step
+	steps    []journal.Step
 	draft    *draft
 	quiet    bool // what happens to the resource is told elsewhere
 }
@@ -42,12 +45,14 @@ func (b *Builder) Site(text []byte) error {
 	})
 }
 
-// WriteFile adds the step, if one is needed, after which the file holds content with these permission bits.
+// WriteFile adds the step, if one is needed, after which the file holds content with these permission bits. Directories that
+// are missing above it are made when the apply begins, and go again if it is undone; everybody may enter them.
 func (b *Builder) WriteFile(path string, content []byte, perm fs.FileMode) (needed bool, err error) {
 	return b.path(path, plan.File(content, perm))
 }
 
-// Symlink adds the step, if one is needed, after which path is a symbolic link to target.
+// Symlink adds the step, if one is needed, after which path is a symbolic link to target. Directories are made as for
+// [Builder.WriteFile].
 func (b *Builder) Symlink(target, path string) (needed bool, err error) {
 	return b.path(path, plan.Link(target))
 }
@@ -60,7 +65,7 @@ func (b *Builder) Remove(path string) (needed bool, err error) {
 // State returns what a path will hold when it is this resource's turn: what is there now, or what a resource before it
 // in the same plan makes of it. Two resources that each change a part of one file compose by it.
 func (b *Builder) State(path string) (*plan.State, error) {
-	if s, ok := b.pl.planned[path]; ok {
+	if s, ok := b.pl.written[path]; ok {
 		return s, nil
 	}
 	return b.pl.s.obs.State(path)
@@ -74,24 +79,28 @@ func (b *Builder) path(path string, after *plan.State) (needed bool, err error) 
 	if err != nil || host.Same(before, after) {
 		return false, err
 	}
-	b.steps = append(b.steps, pathStep(b.resource.Address(), path, before, after))
-	b.pl.planned[path] = after
+	step, err := b.pl.withDirs(pathStep(b.resource.Address(), path, before, after))
+	if err != nil {
+		return false, err
+	}
+	b.steps = append(b.steps, step)
+	b.pl.written[path] = after
 	return true, nil
 }
 
 // Step adds a step of a kind of one's own, which must be registered. ID and Address are filled in.
 func (b *Builder) Step(s plan.Step) error {
-	if _, known := b.pl.e.steps[s.Kind]; !known {
-		return failf(InvalidInput, nil, "%s has a step of kind %q, which is not registered (Options.Kinds)", b.resource.Address(), s.Kind)
-	}
 	s.Address = b.resource.Address()
-	b.steps = append(b.steps, s)
+	if _, own := b.pl.e.foreign(s.Kind); !own {
+		return failf(InvalidInput, nil, "%s has a step of kind %q, which is no registered kind of one's own (Options.Kinds)", s.Address, s.Kind)
+	}
+	b.steps = append(b.steps, journal.Step{Step: s})
 	return nil
 }
 
 // pathStep is the step that makes a path hold what is wanted there. Its diff is drawn by [complete].
-func pathStep(address, path string, before, after *plan.State) plan.Step {
-	s := plan.Step{Address: address, Path: path, Before: before, After: after}
+func pathStep(address, path string, before, after *plan.State) journal.Step {
+	s := journal.Step{Step: plan.Step{Address: address, Path: path}, Before: before, After: after}
 	base := filepath.Base(path)
 	switch {
 	case after.Exists && after.IsLink():
@@ -107,4 +116,41 @@ func pathStep(address, path string, before, after *plan.State) plan.Step {
 		s.Undo = "put back what was there"
 	}
 	return s
+}
+
+// withDirs adds to a step the directories that its path lacks, unless a step before it has them made already.
+func (pl *planner) withDirs(s journal.Step) (journal.Step, error) {
+	if !s.After.Exists {
+		return s, nil
+	}
+	if pl.made[s.Path] {
+		return s, failf(InvalidInput, nil, "%s can't be written: the plan makes a directory there", s.Path)
+	}
+	for dir := filepath.Dir(s.Path); !pl.made[dir]; dir = filepath.Dir(dir) {
+		if _, taken := pl.written[dir]; taken {
+			return s, failf(InvalidInput, nil, "%s can't be written: the plan makes %s something else than a directory", s.Path, dir)
+		}
+		there, err := pl.s.obs.HasDir(dir)
+		if err != nil {
+			return s, failf(ConfigReadFailed, err, "look for the directory of %s", s.Path)
+		}
+		if there {
+			break
+		}
+		s.Dirs = append(s.Dirs, dir)
+	}
+	slices.Reverse(s.Dirs) // the outermost first
+	for _, dir := range s.Dirs {
+		pl.made[dir] = true
+	}
+	switch len(s.Dirs) {
+	case 0:
+	case 1:
+		s.Description += ", and make the directory " + s.Dirs[0]
+		s.Undo += ", and the directory if it is empty"
+	default:
+		s.Description += ", and make the directories " + strings.Join(s.Dirs, ", ")
+		s.Undo += ", and the directories if they are empty"
+	}
+	return s, nil
 }

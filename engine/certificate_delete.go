@@ -79,11 +79,11 @@ func (pl *planner) isNeeded(l *certificate.Lineage) bool {
 
 // deleteCertificates does the steps delete_certificate. It comes after the apply is done and final, since nothing could
 // bring a deleted certificate back. What fails is seen again by the next plan of the whole state.
-func (e *Engine) deleteCertificates(ctx context.Context, a *application, steps []plan.Step) error {
+func (e *Engine) deleteCertificates(ctx context.Context, a *application) error {
 	var errs []error
-	for i, step := range steps {
-		if traitsOf(step).final {
-			errs = append(errs, a.runStep(ctx, step, i))
+	for i, step := range a.steps {
+		if traitsOf(step.Kind).final {
+			errs = append(errs, a.runStep(ctx, i))
 		}
 	}
 	return errors.Join(errs...)

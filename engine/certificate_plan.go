@@ -10,6 +10,7 @@ import (
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/certificate"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -31,8 +32,8 @@ func newCertificates() certificates {
 // An obtaining is a certificate to be had from the CA, and the files that take it into use.
 type obtaining struct {
 	lineage string
-	step    plan.Step
-	use     []plan.Step
+	step    journal.Step
+	use     []journal.Step
 	shows   []handshake
 }
 
@@ -274,9 +275,9 @@ func (pl *planner) obtaining(l *certificate.Lineage, spec certificateSpec, why s
 	return o
 }
 
-func certificateStep(kind, address string, spec certificateSpec) plan.Step {
+func certificateStep(kind, address string, spec certificateSpec) journal.Step {
 	b, _ := json.Marshal(spec) // strings and booleans: can't fail
-	return plan.Step{Kind: kind, Address: address, Spec: b}
+	return journal.Step{Step: plan.Step{Kind: kind, Address: address, Spec: b}}
 }
 
 // planCertificates plans the certificates that are due, those that nothing needs any more, and what nginx has yet to load;

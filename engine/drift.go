@@ -47,16 +47,13 @@ func (e *Engine) Drift(ctx context.Context) ([]Drift, error) {
 		}
 	}
 	pl := newPlanner(e, req, s)
-	if err := pl.run(ctx); err != nil {
-		return nil, err
-	}
-	p, err := pl.assemble()
+	p, err := pl.plan(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range p.Changes {
+	for _, c := range p.plan.Changes {
 		if c.Drifted {
-			list = append(list, Drift{c.Address, pl.place(c.Address).path, pl.drifted[c.Address], diffOf(p, c.Address), c.Reason})
+			list = append(list, Drift{c.Address, pl.place(c.Address).path, pl.drifted[c.Address], diffOf(p.plan, c.Address), c.Reason})
 		}
 	}
 	slices.SortFunc(list, func(a, b Drift) int { return strings.Compare(a.Address, b.Address) })

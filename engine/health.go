@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/plain"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
@@ -30,9 +31,9 @@ type healthSpec struct {
 	URL   string `json:"url"`
 }
 
-func checkHealthStep(r resources.Route, url string) plan.Step {
+func checkHealthStep(r resources.Route, url string) journal.Step {
 	b, _ := json.Marshal(healthSpec{Route: r.Name(), URL: url}) // two strings: can't fail
-	return plan.Step{Kind: plan.CheckHealth, Address: r.Address(), Description: "ask " + url, Undo: "nothing to undo", Spec: b}
+	return journal.Step{Step: plan.Step{Kind: plan.CheckHealth, Address: r.Address(), Description: "ask " + url, Undo: "nothing to undo", Spec: b}}
 }
 
 // doCheckHealth lets a route go live only in front of an upstream that answers.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
@@ -44,7 +45,7 @@ func (e *Engine) isolate(ctx context.Context) (isolated []Isolation, complaint s
 		}
 		change := plan.Change{Address: t.address, Action: plan.Update, Reason: "nginx can't start with it: " + refusal.Reason}
 		step := pathStep(change.Address, t.link, t.linkState, &plan.State{})
-		if err := e.carryOut(ctx, []plan.Change{change}, []plan.Step{step}); err != nil {
+		if err := e.carryOut(ctx, []plan.Change{change}, []journal.Step{step}); err != nil {
 			return isolated, refusal.Error(), err
 		}
 		isolated = append(isolated, Isolation{Address: t.address, Route: nameOf(t.address), File: t.path, Reason: refusal.Error()})
@@ -58,8 +59,8 @@ func (e *Engine) refusal(ctx context.Context) (*nginx.Refusal, error) {
 		return nil, nil
 	}
 	err := e.nginx.Test(ctx)
-	var refusal *nginx.Refusal
-	if err == nil || errors.As(err, &refusal) {
+	refusal, refused := errors.AsType[*nginx.Refusal](err)
+	if err == nil || refused {
 		return refusal, nil
 	}
 	return nil, failf(NginxBroken, err, "test nginx's configuration")
@@ -75,7 +76,7 @@ func (e *Engine) mendShared(ctx context.Context) (done bool, err error) {
 	if err := errors.Join(pl.resolve(), pl.planSites(ctx)); err != nil {
 		return false, nil
 	}
-	var steps []plan.Step
+	var steps []journal.Step
 	for _, step := range pl.siteSteps() {
 		if step.After.Exists {
 			steps = append(steps, step)
@@ -121,11 +122,11 @@ func namesFileOf(complaint string, t *site) bool {
 }
 
 // carryOut does path steps as an apply of its own, without nginx's consent: it is nginx that they are to mend.
-func (e *Engine) carryOut(ctx context.Context, changes []plan.Change, steps []plan.Step) error {
-	p := &plan.Plan{Operation: "recover", Changes: changes, Summary: summarise(changes), Steps: steps}
-	complete(p.Steps)
+func (e *Engine) carryOut(ctx context.Context, changes []plan.Change, steps []journal.Step) error {
+	complete(steps)
+	p := &planned{&plan.Plan{Operation: "recover", Changes: changes, Summary: summarise(changes)}, steps}
 	a := e.newApplication(ctx, p, nginx.Paths{})
-	if _, err := a.carryOut(ctx, p.Steps, 0); err != nil {
+	if _, err := a.carryOut(ctx, 0); err != nil {
 		return err
 	}
 	if err := a.tx.Finish(); err != nil {

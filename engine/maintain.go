@@ -116,7 +116,7 @@ func (m maintenance) renewAll(ctx context.Context) (whole bool) {
 func certificatesToGet(p *plan.Plan) []string {
 	addresses := map[string]bool{}
 	for _, s := range p.Steps {
-		if traitsOf(s).obtains {
+		if traitsOf(s.Kind).obtains {
 			addresses[s.Address] = true
 		}
 	}

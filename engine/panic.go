@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 )
 
 // guarded returns what f returns, or, if f panics, an error that says so: what callers bring, such as step kinds,
@@ -11,7 +13,11 @@ import (
 func guarded(log *slog.Logger, what string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			log.Error(what+" panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			stack := debug.Stack()
+			if elsewhere, ok := p.(*host.Panic); ok {
+				stack = elsewhere.Stack
+			}
+			log.Error(what+" panicked", "panic", fmt.Sprint(p), "stack", string(stack))
 			err = failf(Internal, nil, "%s panicked: %v", what, p)
 		}
 	}()

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -18,17 +19,14 @@ func (e *Engine) Plan(ctx context.Context, req Request) (*plan.Plan, error) {
 		return nil, err
 	}
 	if interrupted, err := e.Interrupted(); err == nil && interrupted {
-		p.Warnings = append(p.Warnings, interruptedWarning)
-		if err := p.Seal(); err != nil {
-			return nil, err
-		}
+		p.plan.Warnings = append(p.plan.Warnings, interruptedWarning)
 	}
-	return p, nil
+	return p.plan, nil
 }
 
 const interruptedWarning = "an earlier apply was interrupted and is not undone yet; the next command that changes something, or 'proxy-manager recover', brings the host back to what it was before it"
 
-func (e *Engine) plan(ctx context.Context, req Request) (*plan.Plan, *survey, error) {
+func (e *Engine) plan(ctx context.Context, req Request) (*planned, *survey, error) {
 	s, err := e.survey(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -37,12 +35,8 @@ func (e *Engine) plan(ctx context.Context, req Request) (*plan.Plan, *survey, er
 	return p, s, err
 }
 
-func (e *Engine) planFrom(ctx context.Context, req Request, s *survey) (*plan.Plan, error) {
-	pl := newPlanner(e, req, s)
-	if err := pl.run(ctx); err != nil {
-		return nil, err
-	}
-	return pl.assemble()
+func (e *Engine) planFrom(ctx context.Context, req Request, s *survey) (*planned, error) {
+	return newPlanner(e, req, s).plan(ctx)
 }
 
 // A planner makes a plan from a survey. Its run is the order; each step of it stands in the file of its subject. It knows
@@ -60,25 +54,44 @@ type planner struct {
 	drifted map[string]DriftKind // how sites were changed behind the program's back
 	depths  map[string]int       // of resources that others need, see [planner.depth]
 
-	planned map[string]*plan.State // what the paths hold that the plan's own steps write
-	own     []plan.Step            // steps of resources that are no sites
-	checks  []plan.Step
+	written map[string]*plan.State // what the paths hold that the plan's own steps write
+	made    map[string]bool        // directories that they need and that are not there yet
+	own     []journal.Step         // steps of resources that are no sites
+	checks  []journal.Step
 	sites   map[int]*sitesSteps // by depth
 	adopted *adoption           // the site that becomes a route, if one does
 	certs   certificates
 	obtain  []*obtaining
-	final   []plan.Step // once all else is done and can't be undone any more
-	reload  bool        // what nginx includes changes
+	final   []journal.Step // once all else is done and can't be undone any more
+	reload  bool           // what nginx includes changes
 }
 
 func newPlanner(e *Engine, req Request, s *survey) *planner {
 	return &planner{
 		e: e, req: req, s: s, certs: newCertificates(),
-		planned: map[string]*plan.State{}, sites: map[int]*sitesSteps{}, depths: map[string]int{}, drifted: map[string]DriftKind{},
+		written: map[string]*plan.State{}, made: map[string]bool{}, sites: map[int]*sitesSteps{}, depths: map[string]int{}, drifted: map[string]DriftKind{},
 	}
 }
 
+// plan makes the whole plan.
+func (pl *planner) plan(ctx context.Context) (p *planned, err error) {
+	if err := pl.run(ctx); err != nil {
+		return nil, err
+	}
+	// The request's resources are encoded by code of their own.
+	err = guarded(pl.e.log, "the plan", func() (err error) {
+		p, err = pl.assemble()
+		return err
+	})
+	return p, err
+}
+
+// run works out what is to be done. Whatever of the caller's panics meanwhile, the planner's error is Internal.
 func (pl *planner) run(ctx context.Context) error {
+	return guarded(pl.e.log, "the plan", func() error { return pl.planAll(ctx) })
+}
+
+func (pl *planner) planAll(ctx context.Context) error {
 	if err := pl.checkVersions(); err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (pl *planner) checkPrecondition() error {
 		if t := pl.s.sites[address]; t != nil && t.ours {
 			now = t.status()
 		}
-		if err := pl.req.Precondition(now); err != nil {
+		if err := guarded(pl.e.log, "the precondition", func() error { return pl.req.Precondition(now) }); err != nil {
 			return err
 		}
 	}

@@ -36,13 +36,15 @@ func (pl *planner) planRollback(id string) error {
 			continue
 		}
 		if now[l.Step.Path], err = pl.s.obs.State(l.Step.Path); err != nil {
-			return failf(ConfigWriteFailed, err, "read what the apply wrote")
+			return failf(ConfigReadFailed, err, "read what the apply wrote")
 		}
 	}
 	if changed := changedSinceApply(begin, now); len(changed) > 0 {
 		return failf(StalePlan, nil, "apply %s can't be rolled back, since what it wrote has changed: %v; roll back what came after it first, or write the routes anew", id, changed).with("changed", changed)
 	}
-	pl.own = rollbackSteps(begin, now)
+	if pl.own, err = pl.rollbackSteps(begin, now); err != nil {
+		return err
+	}
 	if err := pl.checkRestorable(id); err != nil {
 		return err
 	}
@@ -58,7 +60,7 @@ func (pl *planner) planRollback(id string) error {
 func (pl *planner) keepDone(b *journal.Begin, skipped []string) {
 	shared := pl.othersEnabled(b)
 	b.Steps = slices.DeleteFunc(b.Steps, func(l journal.Logged) bool {
-		if l.Before == nil && !slices.Contains(skipped, l.Step.ID) && !traitsOf(l.Step).leavesNone {
+		if l.Before == nil && !slices.Contains(skipped, l.Step.ID) && !traitsOf(l.Step.Kind).leavesNone {
 			pl.warnings = append(pl.warnings, fmt.Sprintf("not taken back: %s", l.Step.Description))
 		}
 		created := l.Before != nil && !l.Before.Exists
@@ -114,23 +116,29 @@ func changedSinceApply(b *journal.Begin, now map[string]*plan.State) []string {
 }
 
 // rollbackSteps are the apply's path steps backwards, each path straight to what it held at first.
-func rollbackSteps(b *journal.Begin, now map[string]*plan.State) []plan.Step {
+func (pl *planner) rollbackSteps(b *journal.Begin, now map[string]*plan.State) ([]journal.Step, error) {
 	first := map[string]int{}
 	for i, l := range b.Steps {
 		if _, seen := first[l.Step.Path]; !seen && l.Before != nil {
 			first[l.Step.Path] = i
 		}
 	}
-	var steps []plan.Step
+	var steps []journal.Step
 	for i, l := range slices.Backward(b.Steps) {
 		if l.Before == nil || first[l.Step.Path] != i {
 			continue
 		}
-		if before := l.Before.State(); !host.Same(now[l.Step.Path], before) {
-			steps = append(steps, pathStep(l.Step.Address, l.Step.Path, now[l.Step.Path], before))
+		before := l.Before.State()
+		if host.Same(now[l.Step.Path], before) {
+			continue
 		}
+		step, err := pl.withDirs(pathStep(l.Step.Address, l.Step.Path, now[l.Step.Path], before))
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, step)
 	}
-	return steps
+	return steps, nil
 }
 
 func reversed(c plan.Change, id string) plan.Change {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/fullpotential-ai/proxy-manager/resources/fields"
@@ -23,7 +24,7 @@ type draft struct {
 	// cert is what the file has nginx read, if anything.
 	cert *resources.CertificateFiles
 	// checks come first of all, if somebody asks for the change: a site that only follows nginx or the settings goes on.
-	checks []plan.Step
+	checks []journal.Step
 	// then, if set, plans what comes once the file is as planned. It says why the resource changes later, if it does.
 	then func(first *plan.State) (later string, err error)
 }
@@ -122,7 +123,7 @@ func (pl *planner) putSite(t *site, file *plan.State, enabled bool, depth int) {
 
 // sitesSteps are path steps in the order that keeps nginx's configuration whole after each of them: a file before the
 // link to it, a link's removal before its file's.
-type sitesSteps struct{ writes, links, unlinks, removals []plan.Step }
+type sitesSteps struct{ writes, links, unlinks, removals []journal.Step }
 
 func (pl *planner) stepsAt(depth int) *sitesSteps {
 	s := pl.sites[depth]
@@ -134,8 +135,8 @@ func (pl *planner) stepsAt(depth int) *sitesSteps {
 }
 
 // siteSteps are the steps of all sites: what others need comes before them, and goes after them.
-func (pl *planner) siteSteps() []plan.Step {
-	var steps []plan.Step
+func (pl *planner) siteSteps() []journal.Step {
+	var steps []journal.Step
 	depths := slices.Sorted(maps.Keys(pl.sites))
 	for _, depth := range slices.Backward(depths) {
 		s := pl.sites[depth]
@@ -148,8 +149,8 @@ func (pl *planner) siteSteps() []plan.Step {
 	return steps
 }
 
-// A siteDiff is what happens to a site. It is asked for when somebody wants the resource to be other than it was, and not when its file only has
-// to follow nginx, the settings or its own description.
+// A siteDiff is what happens to a site. It is asked for when somebody wants the resource to be other than it was, and not
+// when its file only has to follow nginx, the settings or its own description.
 type siteDiff struct {
 	plan.Change
 	asked bool

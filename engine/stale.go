@@ -24,11 +24,11 @@ func (e *Engine) CheckStale(ctx context.Context, p *plan.Plan) error {
 }
 
 // planAgain computes a plan anew from its request, and refuses it if it does not come out the same.
-func (e *Engine) planAgain(ctx context.Context, p *plan.Plan, req Request) (*plan.Plan, *survey, error) {
+func (e *Engine) planAgain(ctx context.Context, p *plan.Plan, req Request) (*planned, *survey, error) {
 	fresh, s, err := e.plan(ctx, req)
 	if err == nil {
-		if fresh.ID != p.ID {
-			err = stale(p, fresh)
+		if fresh.plan.ID != p.ID {
+			err = stale(p, fresh.plan)
 		}
 		return fresh, s, err
 	}

@@ -11,14 +11,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // checkReady finds out before anything is touched whether nginx runs, and whether its configuration is good as it is.
-func (e *Engine) checkReady(ctx context.Context, p *plan.Plan, s *survey) error {
-	if !slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Kind == plan.Reload }) {
+func (e *Engine) checkReady(ctx context.Context, steps []journal.Step, s *survey) error {
+	if !slices.ContainsFunc(steps, func(s journal.Step) bool { return s.Kind == plan.Reload }) {
 		return nil
 	}
 	if _, err := e.nginx.Master(s.paths.PIDFile); err != nil {
@@ -28,7 +29,7 @@ func (e *Engine) checkReady(ctx context.Context, p *plan.Plan, s *survey) error 
 		return nil
 	}
 	err := e.test(ctx, NginxBroken, "nginx's configuration was broken already, before anything was changed; mend it first")
-	if refusal, ok := errors.AsType[*nginx.Refusal](err); ok && mends(p, refusal) {
+	if refusal, ok := errors.AsType[*nginx.Refusal](err); ok && mends(steps, refusal) {
 		return nil
 	}
 	return err
@@ -37,14 +38,14 @@ func (e *Engine) checkReady(ctx context.Context, p *plan.Plan, s *survey) error 
 // quotedPath is how nginx names a file that it can't load: a certificate, say, without the place that names it.
 var quotedPath = regexp.MustCompile(`"(/[^"]+)"`)
 
-// mends reports whether the plan replaces or removes the file that nginx complains of, or the mention of it.
-func mends(p *plan.Plan, refusal *nginx.Refusal) bool {
+// mends reports whether a step replaces or removes the file that nginx complains of, or the mention of it.
+func mends(steps []journal.Step, refusal *nginx.Refusal) bool {
 	var missing string
 	if m := quotedPath.FindStringSubmatch(refusal.Reason); m != nil {
 		missing = m[1]
 	}
-	for _, step := range p.Steps {
-		if !isPathStep(step) {
+	for _, step := range steps {
+		if !step.ChangesPath() {
 			continue
 		}
 		if refusal.File != "" && step.Path == refusal.File {
@@ -78,13 +79,13 @@ func (e *Engine) knownGood(s *survey) bool {
 }
 
 // noteTested remembers the configuration as it is after an apply, so that the next one need not test it again first.
-func (e *Engine) noteTested(a *application, p *plan.Plan, s *survey) {
-	if !changesConfiguration(p) {
+func (e *Engine) noteTested(a *application, s *survey) {
+	if !changesConfiguration(a.steps) {
 		return
 	}
 	now := s.obs.Contents()
-	for i, step := range p.Steps {
-		if !isPathStep(step) {
+	for i, step := range a.steps {
+		if !step.ChangesPath() {
 			continue
 		}
 		if step.After.Exists {
@@ -98,11 +99,8 @@ func (e *Engine) noteTested(a *application, p *plan.Plan, s *survey) {
 	e.mu.Unlock()
 }
 
-// isPathStep reports whether a step makes its path hold something else.
-func isPathStep(s plan.Step) bool { return traitsOf(s).path && s.After != nil }
-
-func changesConfiguration(p *plan.Plan) bool {
-	return slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Kind == plan.Verify })
+func changesConfiguration(steps []journal.Step) bool {
+	return slices.ContainsFunc(steps, func(s journal.Step) bool { return s.Kind == plan.Verify })
 }
 
 // testConfig has nginx test what is on disk now.

@@ -4,7 +4,6 @@ import "github.com/fullpotential-ai/proxy-manager/plan"
 
 // traits are what the engine knows of the steps of one kind. Those of a kind of the caller's own have none.
 type traits struct {
-	path        bool // a file or link is changed, which the journal does and takes back
 	looks       bool // nothing is changed
 	ahead       bool // it may be done before anything is written, side by side with others
 	takesEffect bool // it is of those that make nginx use what is on disk: they are needed once something was changed
@@ -16,10 +15,10 @@ type traits struct {
 // kindTraits is every kind that the engine brings.
 var kindTraits = map[string]traits{
 	plan.CheckHealth:       {looks: true, ahead: true, leavesNone: true},
-	plan.WriteFile:         {path: true},
-	plan.RemoveFile:        {path: true},
-	plan.CreateSymlink:     {path: true},
-	plan.RemoveSymlink:     {path: true},
+	plan.WriteFile:         {}, // the journal does and takes back what changes a file or a link
+	plan.RemoveFile:        {},
+	plan.CreateSymlink:     {},
+	plan.RemoveSymlink:     {},
 	plan.TestConfig:        {looks: true, takesEffect: true, leavesNone: true},
 	plan.Reload:            {takesEffect: true, leavesNone: true},
 	plan.Verify:            {looks: true, takesEffect: true, leavesNone: true},
@@ -28,4 +27,4 @@ var kindTraits = map[string]traits{
 	plan.DeleteCertificate: {final: true},
 }
 
-func traitsOf(s plan.Step) traits { return kindTraits[s.Kind] }
+func traitsOf(kind string) traits { return kindTraits[kind] }

@@ -103,11 +103,6 @@ type Step struct {
 	Undo string `json:"undo"`
 	// Spec holds what the step's kind needs to know beyond the fields above. Its form is the kind's own.
 	Spec json.RawMessage `json:"spec,omitempty"`
-
-	// Before and After are what the path of a file or symlink step holds; nil for other kinds. They are not part of
-	// the JSON form: Diff shows the difference.
-	Before *State `json:"-"`
-	After  *State `json:"-"`
 }
 
 // A State is what a path holds: nothing, a regular file or a symbolic link. The zero value is nothing.
@@ -156,7 +151,7 @@ func Hash(b []byte) string {
 }
 
 // A Fingerprint is what was seen at a path while planning, in a form that differs whenever the thing does:
-// "absent", "file 0644 sha256:…", "symlink to …", "directory sha256:…" (of the names in it).
+// "absent", "file 0644 sha256:…", "symlink to …", "directory", "directory sha256:…" (of the names in it).
 type Fingerprint struct {
 	Path  string `json:"path"`
 	State string `json:"state"`
@@ -165,25 +160,51 @@ type Fingerprint struct {
 // Empty reports whether there is nothing to do.
 func (p *Plan) Empty() bool { return len(p.Steps) == 0 }
 
-// Seal sets the plan's ID from its content. The planner calls it last.
+// Seal brings the plan into the form that [Parse] returns and sets its ID. The planner calls it last.
 func (p *Plan) Seal() error {
-	id, err := p.digest()
-	if err != nil {
+	if err := p.settle(); err != nil {
 		return err
 	}
-	p.ID = id
+	p.ID = p.digest()
 	return nil
 }
 
-// digest hashes the plan field by field, each behind its length. It is the same for every JSON text of the plan, however
-// that is spaced.
-func (p *Plan) digest() (string, error) {
+// settle leaves one form of what JSON can say in several: an empty list is no nil, and raw JSON has no spaces. So a plan that
+// was saved is the same as a fresh one.
+func (p *Plan) settle() (err error) {
+	p.Changes, p.Steps, p.Fingerprints = orEmpty(p.Changes), orEmpty(p.Steps), orEmpty(p.Fingerprints)
+	if p.Request, err = compact(p.Request); err != nil {
+		return fmt.Errorf("the plan's request is no JSON: %w", err)
+	}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Spec, err = compact(s.Spec); err != nil {
+			return fmt.Errorf("the spec of step %.80q is no JSON: %w", s.ID, err)
+		}
+	}
+	return nil
+}
+
+// compact returns the one form of a JSON text: without spaces, and with <, > and & escaped, as some encoders do and some do
+// not. What says nothing is nil.
+func compact(raw json.RawMessage) (json.RawMessage, error) {
+	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
+		return nil, nil
+	}
+	var plain, b bytes.Buffer
+	if err := json.Compact(&plain, raw); err != nil {
+		return nil, err
+	}
+	json.HTMLEscape(&b, plain.Bytes())
+	return b.Bytes(), nil
+}
+
+// digest hashes a settled plan field by field, each behind its length.
+func (p *Plan) digest() string {
 	hash := sha256.New()
 	d := digester{bufio.NewWriter(hash)}
 	d.text(p.FormatVersion, p.ToolVersion, p.Operation)
-	if err := d.json(p.Request); err != nil {
-		return "", fmt.Errorf("the plan's request is no JSON: %w", err)
-	}
+	d.bytes(p.Request)
 	s := p.Summary
 	d.number(s.Create, s.Update, s.Delete, s.Unchanged, s.Drifted, len(p.Changes))
 	for _, c := range p.Changes {
@@ -194,15 +215,13 @@ func (p *Plan) digest() (string, error) {
 		d.text(s.ID, s.Kind, s.Address, s.Path, s.Description, s.Diff, s.Undo)
 		d.number(len(s.DependsOn))
 		d.text(s.DependsOn...)
-		if err := d.json(s.Spec); err != nil {
-			return "", fmt.Errorf("the spec of step %.80q is no JSON: %w", s.ID, err)
-		}
+		d.bytes(s.Spec)
 	}
 	for _, f := range p.Fingerprints {
 		d.text(f.Path, f.State)
 	}
 	_ = d.Flush() // a hash never fails
-	return hex.EncodeToString(hash.Sum(nil)), nil
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // A digester feeds a hash in such a way that no two plans give it the same bytes.
@@ -225,17 +244,9 @@ func (d digester) text(ss ...string) {
 	}
 }
 
-func (d digester) json(raw json.RawMessage) error {
-	var compact, b bytes.Buffer
-	if len(raw) > 0 && !bytes.Equal(raw, []byte("null")) {
-		if err := json.Compact(&compact, raw); err != nil {
-			return err
-		}
-		json.HTMLEscape(&b, compact.Bytes()) // some encoders do, some do not
-	}
-	d.number(b.Len())
-	_, err := d.Write(b.Bytes())
-	return err
+func (d digester) bytes(b []byte) {
+	d.number(len(b))
+	_, _ = d.Write(b)
 }
 
 // ErrDamaged is in the chain of [Parse]'s error when a plan's text does not fit its ID: it was cut short or edited.
@@ -250,11 +261,10 @@ func Parse(b []byte) (*Plan, error) {
 	if p.FormatVersion != FormatVersion {
 		return nil, fmt.Errorf("a plan of format_version %.20q; this program reads %q: plan again", p.FormatVersion, FormatVersion)
 	}
-	id, err := p.digest()
-	if err != nil {
+	if err := p.settle(); err != nil {
 		return nil, err
 	}
-	if id != p.ID {
+	if p.digest() != p.ID {
 		return nil, ErrDamaged
 	}
 	return &p, nil

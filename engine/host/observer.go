@@ -111,6 +111,26 @@ func (o *Observer) ReadDir(path string) ([]string, error) {
 	return l.names, nil
 }
 
+// HasDir reports whether there is a directory at a path, or a link that may lead to one. Anything else there is an error.
+func (o *Observer) HasDir(path string) (bool, error) {
+	info, err := o.fs.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		o.note(path, "absent")
+		return false, nil
+	case err != nil:
+		return false, err
+	case !info.IsDir() && info.Mode()&fs.ModeSymlink == 0:
+		return false, &fs.PathError{Op: "look for a directory", Path: path, Err: syscall.ENOTDIR}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, known := o.seen[path]; !known { // its listing says more
+		o.seen[path] = "directory"
+	}
+	return true, nil
+}
+
 // Note records the state of something that is no file, such as a program's version.
 func (o *Observer) Note(name, state string) { o.note(name, state) }
 
@@ -197,5 +217,5 @@ func (o *Observer) Holds(contents map[string]string) bool {
 }
 
 func isContent(state string) bool {
-	return state != "absent" && !strings.HasPrefix(state, "directory ")
+	return state != "absent" && !strings.HasPrefix(state, "directory")
 }

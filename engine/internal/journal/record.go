@@ -67,6 +67,8 @@ type Begin struct {
 	Summary   plan.Summary  `json:"summary"`
 	Changes   []plan.Change `json:"changes"`
 	Steps     []Logged      `json:"steps"`
+	// Dirs are the directories that are made before anything else, each after those above it. They were not there.
+	Dirs []string `json:"dirs,omitempty"`
 	// Program is who writes the journal: only it may know the kinds of its steps.
 	Program string `json:"program,omitempty"`
 }
@@ -171,6 +173,11 @@ func (b *Begin) check() error {
 		path := l.Step.Path
 		if !filepath.IsAbs(path) || filepath.Clean(path) != path || l.Temp != tempName(b.ID, i, path) || l.Backup != backupName(b.ID, i, path) {
 			return fmt.Errorf("%w: step %d has names that are not its own", ErrDamaged, i+1)
+		}
+	}
+	for _, dir := range b.Dirs {
+		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
+			return fmt.Errorf("%w: %.80q is no directory that it would make", ErrDamaged, dir)
 		}
 	}
 	return nil

@@ -20,7 +20,12 @@ import (
 type Step struct {
 	plan.Step
 	Before, After *plan.State
+	// Dirs are the directories above the path that have to be made for it, each after those above it.
+	Dirs []string
 }
+
+// ChangesPath reports whether the step makes its path hold something else. The transaction does such steps itself.
+func (s Step) ChangesPath() bool { return s.After != nil }
 
 // A Transaction does the steps of one plan and can take them back: those of this process from what it remembers, those of
 // a process that died from the journal. Either way it goes by what the journal's first record says.
@@ -57,7 +62,8 @@ func (s *Store) New(b Begin, steps []Step) *Transaction {
 	for i, step := range steps {
 		l := Logged{Step: step.Step}
 		l.Step.Diff = "" // what it replaced is in Before
-		if step.After != nil {
+		b.Dirs = append(b.Dirs, step.Dirs...)
+		if step.ChangesPath() {
 			l.Before, l.After = new(State(*step.Before)), step.After.String()
 			l.Temp, l.Backup = tempName(b.ID, i, step.Path), backupName(b.ID, i, step.Path)
 		}
@@ -86,7 +92,8 @@ func (tx *Transaction) Kept() []string { return tx.kept }
 // Skip notes that a step is left out.
 func (tx *Transaction) Skip(id string) { tx.skipped = append(tx.skipped, id) }
 
-// Start makes all that is needed for undo durable, and then the new files beside their places. Nothing visible changes.
+// Start makes all that is needed for undo durable, and then the directories that are missing, and the new files beside their
+// places. Nothing else that is visible changes.
 func (tx *Transaction) Start() error {
 	s := tx.store
 	var err error
@@ -94,14 +101,52 @@ func (tx *Transaction) Start() error {
 	if err != nil {
 		return err
 	}
+	if err := tx.makeDirs(); err != nil {
+		return err
+	}
 	return tx.writeTemps()
+}
+
+// makeDirs makes the directories that are missing, and their names durable. One that somebody else has made since the plan
+// was is a *ChangedError: else undo would take it for its own.
+func (tx *Transaction) makeDirs() error {
+	fsys := tx.store.FS
+	for i, dir := range tx.begin.Dirs {
+		err := fsys.Mkdir(dir, 0o755)
+		if errors.Is(err, fs.ErrExist) {
+			tx.begin.Dirs = tx.begin.Dirs[:i]
+			return &ChangedError{dir}
+		}
+		if err == nil && tx.store.Sync {
+			err = fsys.SyncDir(filepath.Dir(dir))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeDirs removes the directories that the transaction has made, but for those in which somebody has put something since.
+func (tx *Transaction) removeDirs() error {
+	fsys := tx.store.FS
+	for _, dir := range slices.Backward(tx.begin.Dirs) {
+		info, err := fsys.Lstat(dir)
+		if err == nil && info.IsDir() {
+			err = fsys.Remove(dir)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeTemps writes the new files beside their places and makes their content durable.
 func (tx *Transaction) writeTemps() error {
 	var files []int
 	for i, s := range tx.steps {
-		if s.After != nil && s.After.Exists && !s.After.IsLink() {
+		if s.ChangesPath() && s.After.Exists && !s.After.IsLink() {
 			files = append(files, i)
 		}
 	}
@@ -143,7 +188,7 @@ func (tx *Transaction) syncLater(files []int) (func() error, error) {
 // ended, so that taking it back needs no space on the disk. A path that is not as the plan found it is a *ChangedError.
 func (tx *Transaction) Change(i int) error {
 	fsys, step, l := tx.store.FS, tx.steps[i], tx.begin.Steps[i]
-	if step.After == nil {
+	if !step.ChangesPath() {
 		return fmt.Errorf("step %s (%s) changes no path", step.ID, step.Kind)
 	}
 	if err := tx.barrier(step.Step); err != nil {
@@ -251,7 +296,11 @@ func (tx *Transaction) Commit(result Result) error {
 	if err := tx.Settle(); err != nil {
 		return err
 	}
-	return tx.file.append(Record{Type: Committed, At: tx.store.Clock().UTC(), Result: result, Skipped: tx.skipped})
+	if err := tx.file.append(Record{Type: Committed, At: tx.store.Clock().UTC(), Result: result, Skipped: tx.skipped}); err != nil {
+		return err
+	}
+	tx.end = Committed
+	return nil
 }
 
 // Finish removes what the transaction left beside the files and puts the journal into the history. All of it can be
@@ -278,7 +327,8 @@ func (tx *Transaction) Abandon() error {
 // Close closes the journal and leaves it as it is, for another run.
 func (tx *Transaction) Close() error { return tx.file.close() }
 
-// clean removes what the transaction left beside the files, and closes the journal.
+// clean removes what the transaction left beside the files, and closes the journal. The directories that it made stay with
+// what it has committed, and else go.
 func (tx *Transaction) clean() error {
 	var errs []error
 	for _, l := range tx.begin.Steps {
@@ -288,11 +338,14 @@ func (tx *Transaction) clean() error {
 			}
 		}
 	}
+	if tx.end != Committed {
+		errs = append(errs, tx.removeDirs())
+	}
 	// Also where nothing was left: a program that was killed may have removed it, and not have come to this.
 	return errors.Join(append(errs, tx.syncDirs(), tx.file.close())...)
 }
 
-// syncDirs makes durable what all the directories of the transaction hold.
+// syncDirs makes durable what all the directories of the transaction hold, those that it made included, while they are there.
 func (tx *Transaction) syncDirs() error {
 	if !tx.store.Sync {
 		return nil
@@ -303,8 +356,15 @@ func (tx *Transaction) syncDirs() error {
 			dirs[filepath.Dir(l.Step.Path)] = true
 		}
 	}
+	for _, dir := range tx.begin.Dirs {
+		dirs[filepath.Dir(dir)] = true
+	}
 	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
-		if err := tx.store.FS.SyncDir(dir); err != nil {
+		err := tx.store.FS.SyncDir(dir)
+		if errors.Is(err, fs.ErrNotExist) && slices.Contains(tx.begin.Dirs, dir) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
