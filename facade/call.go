@@ -2,12 +2,9 @@ package facade
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"regexp"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -62,12 +59,6 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(answer, r)
 	})
-}
-
-// panicked logs a panic, with the stack that it came from, and returns what to answer for it.
-func (s *Server) panicked(ctx context.Context, p any) error {
-	s.log.ErrorContext(ctx, "panic", "error_code", engine.Internal, "error", fmt.Sprint(p), "stack", string(debug.Stack()))
-	return errors.New("panic")
 }
 
 // giveUp answers for a handler that has panicked, unless it has begun to answer by itself.

@@ -71,12 +71,10 @@ func (s *Server) change(ctx context.Context, operation string, do func(context.C
 // survived does a change and makes an error of a panic in it. What is half done then is taken back by the next change,
 // which finds the journal.
 func (s *Server) survived(ctx context.Context, do func(context.Context) (*engine.Result, error)) (result *engine.Result, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			result, err = nil, s.panicked(ctx, p)
-		}
-	}()
-	return do(ctx)
+	if panicked := s.survive(ctx, func() { result, err = do(ctx) }); panicked != nil {
+		return nil, panicked
+	}
+	return result, err
 }
 
 // do is change for a request to the engine.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/facade/health"
 	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 )
@@ -70,11 +71,10 @@ func (m *remotes) check(ctx context.Context) []dependency {
 		return m.known
 	}
 	known := make([]dependency, len(m.targets))
-	var wg sync.WaitGroup
-	for i, t := range m.targets {
-		wg.Go(func() { known[i] = t.ask(ctx) })
-	}
-	wg.Wait()
+	_ = host.ForEach(len(known), len(known), func(i int) error {
+		known[i] = m.targets[i].ask(ctx)
+		return nil
+	})
 	m.known, m.at = known, m.now()
 	return known
 }

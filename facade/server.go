@@ -112,11 +112,17 @@ func New(eng *engine.Engine, o Options) *Server {
 	if o.RegistryURL != "" {
 		s.keys = &publicKey{fetch: s.registry.PublicKey, now: o.Clock}
 	}
-	s.probe = newProbe(func(ctx context.Context) health.Sighting { return health.Look(ctx, eng, o.Clock) }, o.Clock)
+	s.probe = newProbe(s.look, o.Clock)
 	s.remotes = newRemotes(s)
 	s.endpoints = s.routes()
 	s.handler = s.observed(s.guarded(s.authorized(routed(s.endpoints))))
 	return s
+}
+
+// look is what the probe sees: nothing is known where looking panics.
+func (s *Server) look(ctx context.Context) (seen health.Sighting) {
+	_ = s.survive(ctx, func() { seen = health.Look(ctx, s.eng, s.opts.Clock) })
+	return seen
 }
 
 // ServeHTTP implements [http.Handler].
@@ -126,10 +132,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // with the orchestrator if there is one, until ctx ends. A server answers without it, too.
 func (s *Server) Run(ctx context.Context) {
 	var loops sync.WaitGroup
-	loops.Go(func() { s.probe.run(ctx) })
-	loops.Go(func() { s.eng.Maintain(ctx, s.renew) })
+	loops.Go(func() { s.keepRunning(ctx, s.probe.run) })
+	loops.Go(func() { s.keepRunning(ctx, func(ctx context.Context) { s.eng.Maintain(ctx, s.renew) }) })
 	if s.opts.OrchestratorURL != "" {
-		loops.Go(func() { s.keepRegistered(ctx) })
+		loops.Go(func() { s.keepRunning(ctx, s.keepRegistered) })
 	}
 	loops.Wait()
 }

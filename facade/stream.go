@@ -29,12 +29,13 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, do func(context.
 	lines := make(chan any, backlog)
 	go func() {
 		defer close(lines)
-		result, err := do(withStream(r.Context(), func(ev engine.Event) {
+		ctx := withStream(r.Context(), func(ev engine.Event) {
 			select {
 			case lines <- ev:
 			default:
 			}
-		}))
+		})
+		result, err := s.survived(ctx, do)
 		lines <- outcome{result, err}
 	}()
 	first := <-lines

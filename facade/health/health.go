@@ -3,10 +3,10 @@ package health
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 )
 
@@ -32,12 +32,15 @@ type Sighting struct {
 // limit of its own. The time is that of clock, called from this goroutine.
 func Look(ctx context.Context, eng *engine.Engine, clock func() time.Time) Sighting {
 	var s Sighting
-	var certbot sync.WaitGroup
-	certbot.Go(func() { s.Certbot = eng.Certbot(ctx) }) // Python takes its time to start
-	if s.Nginx = eng.Nginx(ctx); s.Nginx.Present {
-		s.ConfigError = eng.TestConfig(ctx)
+	looks := []func(){
+		func() { s.Certbot = eng.Certbot(ctx) }, // Python takes its time to start
+		func() {
+			if s.Nginx = eng.Nginx(ctx); s.Nginx.Present {
+				s.ConfigError = eng.TestConfig(ctx)
+			}
+		},
 	}
-	certbot.Wait()
+	_ = host.ForEach(len(looks), len(looks), func(i int) error { looks[i](); return nil })
 	s.Interrupted, _ = eng.Interrupted()
 	certificates, _ := eng.Certificates(ctx)
 	for _, c := range certificates {

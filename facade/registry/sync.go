@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -108,21 +108,16 @@ func (y *Sync) candidates(droplets []droplet, present map[string]resources.Route
 // healthy leaves out the new and changed routes whose upstreams do not answer. They are all asked side by side.
 func (y *Sync) healthy(ctx context.Context, eng *engine.Engine, list []resources.Route, present map[string]resources.Route) []resources.Route {
 	reasons := make([]string, len(list))
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 16)
-	for i, route := range list {
+	_ = host.ForEach(len(list), 16, func(i int) error {
+		route := list[i]
 		if !route.RequireHealthy() || !route.Enabled() || route.Equal(present[route.Name()]) {
-			continue
+			return nil
 		}
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			for _, url := range route.HealthURLs(eng.Options().Upstreams.CheckPath) {
-				reasons[i] = cmp.Or(reasons[i], eng.CheckHealth(ctx, route.Name(), url).Reason)
-			}
-		})
-	}
-	wg.Wait()
+		for _, url := range route.HealthURLs(eng.Options().Upstreams.CheckPath) {
+			reasons[i] = cmp.Or(reasons[i], eng.CheckHealth(ctx, route.Name(), url).Reason)
+		}
+		return nil
+	})
 	var good []resources.Route
 	for i, route := range list {
 		if reasons[i] != "" {
