@@ -19,7 +19,7 @@ type planned struct {
 
 // assemble puts the steps in order and numbers them.
 func (pl *planner) assemble() (*planned, error) {
-	p := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: Version, Operation: pl.req.Operation, Warnings: slices.Concat(pl.s.warnings, pl.warnings)}
+	p := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: Version, Operation: pl.req.Operation, Warnings: slices.Concat(pl.moves.warning(pl.s.settings), pl.s.warnings, pl.warnings)}
 	var err error
 	if p.Request, err = json.Marshal(pl.req); err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)

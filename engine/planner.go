@@ -48,6 +48,7 @@ type planner struct {
 
 	changes  []plan.Change
 	warnings []string
+	moves    moves
 
 	wanted  map[string]Resource  // by address
 	doomed  map[string]bool      // addresses of sites to delete
@@ -68,7 +69,7 @@ type planner struct {
 
 func newPlanner(e *Engine, req Request, s *survey) *planner {
 	return &planner{
-		e: e, req: req, s: s, certs: newCertificates(),
+		e: e, req: req, s: s, certs: newCertificates(), moves: newMoves(),
 		written: map[string]*plan.State{}, made: map[string]bool{}, sites: map[int]*sitesSteps{}, depths: map[string]int{}, drifted: map[string]DriftKind{},
 	}
 }

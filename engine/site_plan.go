@@ -66,6 +66,9 @@ func (pl *planner) planSite(d *draft) error {
 	}
 	file := plan.File(d.text, 0o644)
 	change := siteChange(d, file)
+	if t.ours && t.file.Exists && !host.Same(t.file, file) {
+		pl.moves.note(t.file.Content, d.text, pl.s.settings)
+	}
 	pl.putSite(t, file, d.resource.Enabled(), pl.depth(t.address))
 	if d.then != nil {
 		later, err := d.then(file)
