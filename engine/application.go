@@ -108,13 +108,15 @@ func (a *application) commit(result journal.Result) error {
 
 // rollBack undoes, brings nginx back to what the files say if it may have loaded others, and puts the journal away.
 func (e *Engine) rollBack(ctx context.Context, tx *journal.Transaction, why string, loaded bool, paths nginx.Paths) error {
-	if err := tx.Undo(ctx); err != nil {
-		return err
-	}
-	if loaded {
-		if err := e.bringBack(ctx, paths); err != nil {
+	return guarded(e.log, "undo", func() error {
+		if err := tx.Undo(ctx); err != nil {
 			return err
 		}
-	}
-	return tx.Undone(why)
+		if loaded {
+			if err := e.bringBack(ctx, paths); err != nil {
+				return err
+			}
+		}
+		return tx.Undone(why)
+	})
 }

@@ -68,7 +68,11 @@ func (b *Builder) State(path string) (*plan.State, error) {
 	if s, ok := b.pl.written[path]; ok {
 		return s, nil
 	}
-	return b.pl.s.obs.State(path)
+	s, err := b.pl.s.obs.State(path)
+	if err != nil {
+		return nil, failf(ConfigReadFailed, err, "look at what %s replaces", b.resource.Address())
+	}
+	return s, nil
 }
 
 func (b *Builder) path(path string, after *plan.State) (needed bool, err error) {

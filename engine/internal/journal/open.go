@@ -92,7 +92,7 @@ func (s *Store) resume(path string, records []Record, size int64) (*Transaction,
 	if tx.begin.ID != filepath.Base(path) {
 		return nil, fmt.Errorf("%w: %s holds the journal of %.80q", ErrDamaged, path, tx.begin.ID)
 	}
-	tx.resumed, tx.begun = true, len(tx.begin.Steps)
+	tx.resumed, tx.begun, tx.made = true, len(tx.begin.Steps), len(tx.begin.Dirs)
 	for _, r := range records[1:] {
 		switch r.Type {
 		case Intended:

@@ -41,6 +41,7 @@ type Transaction struct {
 	resumed bool       // another process did the steps
 	end     RecordType // of the record that ended it, if one did
 	begun   int        // path steps before this one may have changed something
+	made    int        // so many of the directories may be of its own making
 	skipped []string   // ids of steps that were left out
 	kept    []string   // files with what somebody else wrote meanwhile
 	dirty   stage      // where changes are that are not durable yet
@@ -114,9 +115,9 @@ func (tx *Transaction) makeDirs() error {
 	for i, dir := range tx.begin.Dirs {
 		err := fsys.Mkdir(dir, 0o755)
 		if errors.Is(err, fs.ErrExist) {
-			tx.begin.Dirs = tx.begin.Dirs[:i]
 			return &ChangedError{dir}
 		}
+		tx.made = i + 1
 		if err == nil && tx.store.Sync {
 			err = fsys.SyncDir(filepath.Dir(dir))
 		}
@@ -130,7 +131,7 @@ func (tx *Transaction) makeDirs() error {
 // removeDirs removes the directories that the transaction has made, but for those in which somebody has put something since.
 func (tx *Transaction) removeDirs() error {
 	fsys := tx.store.FS
-	for _, dir := range slices.Backward(tx.begin.Dirs) {
+	for _, dir := range slices.Backward(tx.begin.Dirs[:tx.made]) {
 		info, err := fsys.Lstat(dir)
 		if err == nil && info.IsDir() {
 			err = fsys.Remove(dir)
