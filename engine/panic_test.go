@@ -150,4 +150,3 @@ func TestAPanicWhileStepsAreTakenBackLeavesTheJournalForRecovery(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(difference(h.configuration(), before), "")
 }
-
