@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
@@ -82,8 +84,11 @@ func (pl *planner) findSite(a *adoption, path string) error {
 		a.links[a.file], a.file = state, filepath.Clean(target)
 		state, err = pl.s.obs.State(a.file)
 	}
+	if errors.Is(err, host.ErrOther) {
+		return failf(InvalidInput, err, "only a file can be adopted")
+	}
 	if err != nil {
-		return failf(InvalidInput, err, "read the site to adopt")
+		return failf(ConfigReadFailed, err, "read the site to adopt")
 	}
 	if !state.Exists || state.IsLink() {
 		return failf(NotFound, nil, "there is no site at %s", path).with("file", path)

@@ -130,20 +130,10 @@ func (pl *planner) withDirs(s journal.Step) (journal.Step, error) {
 	if pl.made[s.Path] {
 		return s, failf(InvalidInput, nil, "%s can't be written: the plan makes a directory there", s.Path)
 	}
-	for dir := filepath.Dir(s.Path); !pl.made[dir]; dir = filepath.Dir(dir) {
-		if _, taken := pl.written[dir]; taken {
-			return s, failf(InvalidInput, nil, "%s can't be written: the plan makes %s something else than a directory", s.Path, dir)
-		}
-		there, err := pl.s.obs.HasDir(dir)
-		if err != nil {
-			return s, failf(ConfigReadFailed, err, "look for the directory of %s", s.Path)
-		}
-		if there {
-			break
-		}
-		s.Dirs = append(s.Dirs, dir)
+	var err error
+	if s.Dirs, err = pl.missingAbove(s.Path); err != nil {
+		return s, err
 	}
-	slices.Reverse(s.Dirs) // the outermost first
 	for _, dir := range s.Dirs {
 		pl.made[dir] = true
 	}
@@ -153,8 +143,27 @@ func (pl *planner) withDirs(s journal.Step) (journal.Step, error) {
 		s.Description += ", and make the directory " + s.Dirs[0]
 		s.Undo += ", and the directory if it is empty"
 	default:
-		s.Description += ", and make the directories " + strings.Join(s.Dirs, ", ")
+		s.Description += ", and make the directories " + strings.Join(s.Dirs, " and ")
 		s.Undo += ", and the directories if they are empty"
 	}
 	return s, nil
+}
+
+// missingAbove returns the directories above a path that nobody has made or plans to make, the outermost first.
+func (pl *planner) missingAbove(path string) (missing []string, err error) {
+	for dir := filepath.Dir(path); !pl.made[dir]; dir = filepath.Dir(dir) {
+		if _, taken := pl.written[dir]; taken {
+			return nil, failf(InvalidInput, nil, "%s can't be written: the plan makes %s something else than a directory", path, dir)
+		}
+		there, err := pl.s.obs.HasDir(dir)
+		if err != nil {
+			return nil, failf(ConfigReadFailed, err, "look for the directory of %s", path)
+		}
+		if there {
+			break
+		}
+		missing = append(missing, dir)
+	}
+	slices.Reverse(missing)
+	return missing, nil
 }

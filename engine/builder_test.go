@@ -78,7 +78,7 @@ func TestMissingDirectoriesAreAnnouncedMadeAndStay(t *testing.T) {
 	e := h.open(t)
 	p, err := e.Plan(ctx, deep(t))
 	is.NoErr(err)
-	is.Equal(p.Steps[0].Description, "write deep, and make the directories "+memoryNginx+"/one, "+memoryNginx+"/one/two")
+	is.Equal(p.Steps[0].Description, "write deep, and make the directories "+memoryNginx+"/one and "+memoryNginx+"/one/two")
 	is.Equal(p.Steps[1].Description, "link link to two/deep") // once is enough
 	_, err = e.Do(ctx, deep(t))
 	is.NoErr(err)

@@ -65,7 +65,7 @@ func (s *survey) findClaims() map[Claim][]claimant {
 }
 
 func conflict(c Claim, address, other string) error {
-	if c.What == domainClaim("").What {
+	if c.What == domainName {
 		return Invalid(&resources.DomainConflict{Domain: c.Name, First: address, Second: other})
 	}
 	return failf(DomainConflict, nil, "%s is claimed by both %s and %s", c, address, other).with("file", other)

@@ -79,7 +79,7 @@ func Open(o Options) (*Engine, error) {
 // knowSteps makes the engine know its own kinds of step and those of the options.
 func (e *Engine) knowSteps() error {
 	e.steps = map[string]StepKind{}
-	for _, k := range e.builtinKinds() {
+	for _, k := range e.builtinSteps() {
 		e.steps[k.Name()] = k
 	}
 	for _, k := range e.opts.Kinds {

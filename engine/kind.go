@@ -90,9 +90,9 @@ func (k foreignKind) UndoAfterFiles() bool {
 
 func (e *Engine) host() *Host { return &Host{FS: e.fs, Logger: e.log, Clock: e.opts.Clock} }
 
-// builtinKinds are the kinds that need no undo of their own. Path steps and those that make nginx take a change up are
-// the transaction's own.
-func (e *Engine) builtinKinds() []StepKind {
+// builtinSteps are the kinds of step that need no undo of their own. Those that change a path, and those that make nginx take
+// a change up, are done by the [application] itself.
+func (e *Engine) builtinSteps() []StepKind {
 	return []StepKind{
 		stepFunc{plan.CheckHealth, e.doCheckHealth},
 		stepFunc{plan.IssueCertificate, e.obtainCertificate},

@@ -63,15 +63,12 @@ func (pl *planner) freeDefaults() resources.DefaultListens {
 			if !l.Default {
 				continue
 			}
-			switch {
-			case l.Port == s.HTTPPort && (l.Address == "" || l.Address == "0.0.0.0"):
-				free.HTTP4 = false
-			case l.Port == s.HTTPPort && l.Address == "::":
-				free.HTTP6 = false
-			case l.Port == s.HTTPSPort && (l.Address == "" || l.Address == "0.0.0.0"):
-				free.HTTPS4 = false
-			case l.Port == s.HTTPSPort && l.Address == "::":
-				free.HTTPS6 = false
+			ip4, ip6 := l.Address == "" || l.Address == "0.0.0.0", l.Address == "::"
+			switch l.Port {
+			case s.HTTPPort:
+				free.HTTP4, free.HTTP6 = free.HTTP4 && !ip4, free.HTTP6 && !ip6
+			case s.HTTPSPort:
+				free.HTTPS4, free.HTTPS6 = free.HTTPS4 && !ip4, free.HTTPS6 && !ip6
 			}
 		}
 	}

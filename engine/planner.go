@@ -182,7 +182,10 @@ func (pl *planner) planOthers(ctx context.Context) error {
 		}
 		pl.own = append(pl.own, b.steps...)
 		if b.change.Action == "" {
-			b.Change(map[bool]plan.Action{true: plan.Update, false: plan.Unchanged}[len(b.steps) > 0], "")
+			b.change.Action = plan.Unchanged
+			if len(b.steps) > 0 {
+				b.change.Action = plan.Update
+			}
 		}
 		if !b.quiet {
 			pl.changes = append(pl.changes, b.change)

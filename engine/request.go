@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/resources"
 )
@@ -108,8 +107,7 @@ func (e *Engine) parseRequest(b []byte) (Request, error) {
 		req.Certificates = append(req.Certificates, c)
 	}
 	for _, enc := range wire.Resources {
-		kind, _, _ := strings.Cut(enc.Address, ".")
-		r, err := e.decode(kind, enc.Spec)
+		r, err := e.decode(kindName(enc.Address), enc.Spec)
 		if err != nil {
 			return req, failf(InvalidInput, err, "the plan's %s can't be read", enc.Address)
 		}

@@ -48,8 +48,10 @@ type Claim struct {
 
 func (c Claim) String() string { return c.What + " " + c.Name }
 
-// domainClaim is what sites that are not managed claim, too.
-func domainClaim(name string) Claim { return Claim{"domain", name} }
+// domainName is what sites that are not managed claim, too.
+const domainName = "domain"
+
+func domainClaim(name string) Claim { return Claim{domainName, name} }
 
 // A Dependent can't do without other resources. They are there as long as it is, and enabled; what is only ever needed, and
 // never listed, goes with the last that needs it.
@@ -82,8 +84,8 @@ type kind struct {
 	finish func(context.Context, *planner) error
 }
 
-// builtinKinds are the kinds that the engine brings.
-func builtinKinds() []kind {
+// builtinResources are the kinds of resource that the engine brings.
+func builtinResources() []kind {
 	return []kind{
 		{name: resources.RouteKind, decode: decodeRoute},
 		{name: resources.SharedKind, decode: decodeShared, implied: true},
@@ -93,7 +95,7 @@ func builtinKinds() []kind {
 
 // knowKinds makes the engine know its own kinds of resource and those of the options.
 func (e *Engine) knowKinds() error {
-	e.order = builtinKinds()
+	e.order = builtinResources()
 	for _, name := range slices.Sorted(maps.Keys(e.opts.Resources)) {
 		e.order = append(e.order, kind{name: name, decode: e.opts.Resources[name]})
 	}
@@ -144,13 +146,17 @@ func (e *Engine) isImplied(address string) bool {
 	return ok && k.implied
 }
 
-// decode makes a resource of its address's kind.
+// decode makes a resource of a kind from its JSON.
 func (e *Engine) decode(kind string, spec []byte) (r Resource, err error) {
 	k, ok := e.kinds[kind]
 	if !ok {
 		return nil, fmt.Errorf("no decoder for %.80q is registered (Options.Resources)", kind)
 	}
-	return k.decode(spec)
+	err = guarded(e.log, "the decoder of "+kind, func() (err error) {
+		r, err = k.decode(spec)
+		return err
+	})
+	return r, err
 }
 
 // Resources are resources of one's own in a request.

@@ -189,8 +189,10 @@ func (c *siteDiff) explain(d *draft, fileFits bool, file *plan.State) {
 	switch {
 	case len(changed) > 0:
 		c.Reason, c.asked = strings.Join(changed, ", "), true
+	case fileFits && d.resource.Enabled():
+		c.Reason, c.drift = "its link was removed", Unlinked
 	case fileFits:
-		c.Reason, c.drift = "its link was "+map[bool]string{true: "removed", false: "added"}[d.resource.Enabled()], Unlinked
+		c.Reason, c.drift = "its link was added", Unlinked
 	case t.file.Mode.Perm() != file.Mode.Perm():
 		c.Reason, c.drift = fmt.Sprintf("its file has mode %04o", t.file.Mode.Perm()), Edited
 	case t.managed.Certificate == nil && d.cert != nil:

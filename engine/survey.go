@@ -110,7 +110,7 @@ func (s *survey) readConfiguration(e *Engine) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return failf(NginxBroken, err, "nginx's configuration is not there: install nginx, or set NGINX_CONF")
 		}
-		return failf(NginxBroken, err, "read nginx's configuration")
+		return failf(ConfigReadFailed, err, "read nginx's configuration")
 	}
 	s.foreign = resources.Sites(tree)
 	s.certificates = certificatesIn(tree)

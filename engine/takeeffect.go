@@ -44,29 +44,25 @@ func mends(steps []journal.Step, refusal *nginx.Refusal) bool {
 	if m := quotedPath.FindStringSubmatch(refusal.Reason); m != nil {
 		missing = m[1]
 	}
-	for _, step := range steps {
-		if !step.ChangesPath() {
-			continue
-		}
-		if refusal.File != "" && step.Path == refusal.File {
-			return true
-		}
-		if missing != "" && bytes.Contains(step.Before.Content, []byte(missing)) && !bytes.Contains(step.After.Content, []byte(missing)) {
-			return true
-		}
-		// A link that leads nowhere is mended at the file of its name, or goes.
-		if missing != "" && filepath.Base(step.Path) == filepath.Base(missing) {
-			return true
-		}
-		// Where the shared maps are gone, nginx complains of the first site that uses one of their variables.
-		if strings.HasPrefix(refusal.Reason, `unknown "fpai_`) && filepath.Base(step.Path) == resources.MapsFile {
-			return true
-		}
+	return slices.ContainsFunc(steps, func(s journal.Step) bool { return s.ChangesPath() && mendsAt(s, refusal, missing) })
+}
+
+// mendsAt is mends for one step that changes a path. The missing file is the one that nginx can't load, if that is it.
+func mendsAt(step journal.Step, refusal *nginx.Refusal, missing string) bool {
+	base, before, after := filepath.Base(step.Path), step.Before.Content, step.After.Content
+	defaultServer := []byte(" default_server")
+	switch {
+	case step.Path == refusal.File:
+		return true
+	case missing != "" && bytes.Contains(before, []byte(missing)) && !bytes.Contains(after, []byte(missing)):
+		return true
+	case missing != "" && base == filepath.Base(missing):
+		return true // a link that leads nowhere is mended at the file of its name, or goes
+	case strings.HasPrefix(refusal.Reason, `unknown "fpai_`):
+		return base == resources.MapsFile // where they are gone, nginx complains of the first site that uses one
+	case strings.HasPrefix(refusal.Reason, "a duplicate default server "):
 		// Somebody has made a site of their own the default server: the program's gives way.
-		if strings.HasPrefix(refusal.Reason, "a duplicate default server ") &&
-			bytes.Count(step.Before.Content, []byte(" default_server")) > bytes.Count(step.After.Content, []byte(" default_server")) {
-			return true
-		}
+		return bytes.Count(before, defaultServer) > bytes.Count(after, defaultServer)
 	}
 	return false
 }

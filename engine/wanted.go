@@ -65,36 +65,37 @@ const maxDepth = 8
 // needs any more.
 func (pl *planner) resolveNeeds() error {
 	needed := map[string]Resource{}
-	var need func(r Resource, depth int) error
-	need = func(r Resource, depth int) error {
-		d, ok := r.(Dependent)
-		if s, isSite := r.(Site); !ok || isSite && !s.Enabled() {
-			return nil
-		}
-		if depth > maxDepth {
-			return failf(Internal, nil, "%s needs what needs it, or is one of too many that do", r.Address())
-		}
-		for _, n := range d.Needs() {
-			address := n.Address()
-			if pl.depths[address] >= depth {
-				continue
-			}
-			if !pl.e.isImplied(address) && !pl.willBe(address) {
-				return failf(InvalidInput, nil, "%s needs %s, which is not there", r.Address(), address)
-			}
-			needed[address], pl.depths[address] = n, depth
-			if err := need(n, depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 	for r := range pl.afterwards() {
-		if err := need(r, 1); err != nil {
+		if err := pl.findNeeds(r, 1, needed); err != nil {
 			return err
 		}
 	}
 	pl.imply(needed)
+	return nil
+}
+
+// findNeeds adds what a resource needs, and what that needs in turn.
+func (pl *planner) findNeeds(r Resource, depth int, needed map[string]Resource) error {
+	d, ok := r.(Dependent)
+	if s, isSite := r.(Site); !ok || isSite && !s.Enabled() {
+		return nil
+	}
+	if depth > maxDepth {
+		return failf(Internal, nil, "%s needs what needs it, or is one of too many that do", r.Address())
+	}
+	for _, n := range d.Needs() {
+		address := n.Address()
+		if pl.depths[address] >= depth {
+			continue
+		}
+		if !pl.e.isImplied(address) && !pl.willBe(address) {
+			return failf(InvalidInput, nil, "%s needs %s, which is not there", r.Address(), address)
+		}
+		needed[address], pl.depths[address] = n, depth
+		if err := pl.findNeeds(n, depth+1, needed); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
