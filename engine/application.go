@@ -25,7 +25,8 @@ type application struct {
 // newApplication lays out what will be done, and writes nothing.
 func (e *Engine) newApplication(ctx context.Context, p *planned, paths nginx.Paths) *application {
 	begin := journal.Begin{
-		ID: e.opts.NewID(), PlanID: p.plan.ID, Operation: p.plan.Operation, Actor: e.actor(ctx), Summary: p.plan.Summary, Changes: p.plan.Changes,
+		ID: e.opts.NewID(), PlanID: p.plan.ID, Operation: p.plan.Operation, Actor: e.actor(ctx),
+		Summary: p.plan.Summary, Changes: p.plan.Changes,
 	}
 	return &application{e: e, tx: e.journals.New(begin, p.steps), steps: p.steps, paths: paths, missing: map[string]bool{}}
 }

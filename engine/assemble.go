@@ -19,7 +19,10 @@ type planned struct {
 
 // assemble puts the steps in order and numbers them.
 func (pl *planner) assemble() (*planned, error) {
-	p := &plan.Plan{FormatVersion: plan.FormatVersion, ToolVersion: Version, Operation: pl.req.Operation, Warnings: slices.Concat(pl.moves.warning(pl.s.settings), pl.s.warnings, pl.warnings)}
+	p := &plan.Plan{
+		FormatVersion: plan.FormatVersion, ToolVersion: Version, Operation: pl.req.Operation,
+		Warnings: slices.Concat(pl.moves.warning(pl.s.settings), pl.s.warnings, pl.warnings),
+	}
 	var err error
 	if p.Request, err = json.Marshal(pl.req); err != nil {
 		return nil, fmt.Errorf("encode the request: %w", err)
@@ -90,7 +93,8 @@ func takeEffect(shows []handshake) []journal.Step {
 		{Step: plan.Step{Kind: plan.TestConfig, Description: "test the configuration (nginx -t)", Undo: "nothing to undo"}},
 		{Step: plan.Step{Kind: plan.Reload, Description: "tell nginx to load it", Undo: "load what was there before"}},
 		{Step: plan.Step{
-			Kind: plan.Verify, Description: "wait until new workers answer and no old one accepts", Undo: "nothing to undo", Spec: handshakeSpec(shows),
+			Kind: plan.Verify, Description: "wait until new workers answer and no old one accepts", Undo: "nothing to undo",
+			Spec: handshakeSpec(shows),
 		}},
 	}
 }

@@ -183,3 +183,47 @@ func TestAStepOfAKindThatIsNoneOfOnesOwnIsRefusedWhenPlanning(t *testing.T) {
 	_, err := e.Plan(context.Background(), built(t, func(b *Builder) error { return b.Step(plan.Step{Kind: flagKind}) }))
 	is.NoErr(err)
 }
+
+func TestARollbackMakesTheDirectoriesThatAreGone(t *testing.T) {
+	is := is.New(t)
+	ctx := context.Background()
+	h := newMemoryHost(t)
+	e := h.open(t)
+	_, err := e.Do(ctx, deep(t))
+	is.NoErr(err)
+	made := h.configuration()
+	removed, err := e.Do(ctx, built(t, func(b *Builder) error {
+		for _, path := range []string{deepFile, memoryNginx + "/one/link"} {
+			if _, err := b.Remove(path); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	is.NoErr(err)
+	is.NoErr(h.disk.Remove(path.Dir(deepFile)))
+	is.NoErr(h.disk.Remove(memoryNginx + "/one"))
+	_, err = e.Do(ctx, Rollback(removed.ID))
+	is.NoErr(err)
+	is.Equal(difference(h.configuration(), made), "")
+}
+
+func TestWhatCannotBeReadIsAFailedRead(t *testing.T) {
+	is := is.New(t)
+	ctx := context.Background()
+	h := newMemoryHost(t)
+	e := h.open(t)
+	done, err := e.Do(ctx, Put(memoryRoute(t, "a")))
+	is.NoErr(err)
+	file := memoryAvailable + "/fpai-a.conf"
+	is.NoErr(h.disk.Remove(file))
+	is.NoErr(h.disk.Mkdir(file, 0o755))
+	_, err = e.Plan(ctx, Rollback(done.ID))
+	is.Equal(CodeOf(err), ConfigReadFailed)
+
+	conf := memoryNginx + "/nginx.conf"
+	is.NoErr(h.disk.Remove(conf))
+	is.NoErr(h.disk.Mkdir(conf, 0o755))
+	_, err = e.Plan(ctx, Put(memoryRoute(t, "b")))
+	is.Equal(CodeOf(err), ConfigReadFailed)
+}

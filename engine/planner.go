@@ -70,7 +70,8 @@ type planner struct {
 func newPlanner(e *Engine, req Request, s *survey) *planner {
 	return &planner{
 		e: e, req: req, s: s, certs: newCertificates(), moves: newMoves(),
-		written: map[string]*plan.State{}, made: map[string]bool{}, sites: map[int]*sitesSteps{}, depths: map[string]int{}, drifted: map[string]DriftKind{},
+		written: map[string]*plan.State{}, made: map[string]bool{}, sites: map[int]*sitesSteps{},
+		depths: map[string]int{}, drifted: map[string]DriftKind{},
 	}
 }
 

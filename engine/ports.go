@@ -62,16 +62,9 @@ func (m *moves) note(before, after []byte, s resources.Settings) {
 	}
 }
 
-// warning says, before nginx is told, what is most likely a mistake: the program was started with other settings than those
-// that the host's files were written with.
+// warning says, before anything is done, what is most likely a mistake: the program was started with other settings than
+// those that the host's files were written with.
 func (m *moves) warning(s resources.Settings) []string {
-	if m.files == 0 {
-		return nil
-	}
-	files := "a managed file that listens"
-	if m.files > 1 {
-		files = fmt.Sprintf("%d managed files that listen", m.files)
-	}
 	var parts []string
 	for _, p := range []struct {
 		was     map[int]bool
@@ -79,8 +72,17 @@ func (m *moves) warning(s resources.Settings) []string {
 		setting string
 	}{{m.http, s.HTTPPort, "NGINX_HTTP_PORT"}, {m.https, s.HTTPSPort, "NGINX_HTTPS_PORT"}} {
 		if len(p.was) > 0 {
-			parts = append(parts, fmt.Sprintf("from port %s to %d (%s)", strings.Trim(fmt.Sprint(slices.Sorted(maps.Keys(p.was))), "[]"), p.now, p.setting))
+			was := strings.Trim(fmt.Sprint(slices.Sorted(maps.Keys(p.was))), "[]")
+			parts = append(parts, fmt.Sprintf("from port %s to %d (%s)", was, p.now, p.setting))
 		}
 	}
-	return []string{fmt.Sprintf("this plan moves %s %s: the settings are not those that they were written with", files, strings.Join(parts, " and "))}
+	if len(parts) == 0 {
+		return nil
+	}
+	files := "a managed file that listens"
+	if m.files > 1 {
+		files = fmt.Sprintf("%d managed files that listen", m.files)
+	}
+	return []string{fmt.Sprintf("the settings are not those that the host's files were written with: this plan moves %s %s",
+		files, strings.Join(parts, " and "))}
 }

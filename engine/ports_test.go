@@ -41,7 +41,7 @@ func TestAPlanThatMovesFilesToOtherPortsSaysSoBeforeAllElse(t *testing.T) {
 
 func moving(warnings []string) (found []string) {
 	for _, w := range warnings {
-		if strings.HasPrefix(w, "this plan moves ") {
+		if strings.Contains(w, "this plan moves ") {
 			found = append(found, w)
 		}
 	}

@@ -96,7 +96,8 @@ func (pl *planner) planDeletion(t *site) {
 	case slices.Contains(pl.req.Delete, t.address) || pl.req.Operation == "destroy":
 		reason = "asked for"
 	}
-	pl.changes = append(pl.changes, plan.Change{Address: t.address, Action: plan.Delete, Reason: reason, Drifted: t.managed.Drifted || t.damaged != nil})
+	drifted := t.managed.Drifted || t.damaged != nil
+	pl.changes = append(pl.changes, plan.Change{Address: t.address, Action: plan.Delete, Reason: reason, Drifted: drifted})
 	s := pl.stepsAt(pl.depth(t.address))
 	if t.enabled {
 		s.unlinks = append(s.unlinks, pathStep(t.address, t.link, t.linkState, &plan.State{}))

@@ -5,10 +5,10 @@
 // all that is needed to undo the apply and is durable before anything visible changes. An apply is done when its commit
 // record is durable, and only then. The file of a finished apply moves to the history as it is.
 //
-// A [Store] is where the journals of one host are. Its [Transaction] has phases: Start makes the journal and the new files
-// durable beside their places, with the directories they need; Change and Do do the steps; Commit makes them final, or Undo takes them back, going by
-// what is on the disk; Finish, or Undone, puts the journal away. [Store.Open] makes transactions of the journals that a dead
-// process left.
+// A [Store] is where the journals of one host are. Its [Transaction] has phases: Start makes the journal, the directories
+// that are missing, and the new files beside their places, all of it durable; Change and Do do the steps; Commit makes them
+// final, or Undo takes them back, going by what is on the disk; Finish, or Undone, puts the journal away. [Store.Open] makes
+// transactions of the journals that a dead process left.
 //
 // Nothing here knows nginx, plans' requests or error codes.
 package journal
