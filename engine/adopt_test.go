@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,12 +14,8 @@ import (
 )
 
 func TestAHandWrittenSiteIsAdoptedAndGivenBack(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("shop")
-	e := open(t, lab)
-	is.NoErr(lab.Site("shop.conf", fmt.Sprintf(`
+	is, h := begin(t, enginetest.Options{})
+	is.NoErr(h.Site("shop.conf", fmt.Sprintf(`
 upstream shop { server 127.0.0.1:%d; keepalive 8; }
 server {
     listen %d default_server;
@@ -34,86 +29,76 @@ server {
         proxy_read_timeout 90s;
     }
 }
-`, up.Port(), lab.HTTPPort)))
-	is.NoErr(lab.ReloadNginx())
-	before := lab.Tree()
+`, h.up.Port(), h.HTTPPort)))
+	is.NoErr(h.ReloadNginx())
+	before := h.Tree()
 
-	p, err := e.Plan(ctx, engine.Adopt(lab.SitesAvailable+"/shop.conf", "shop"))
+	p, err := h.Plan(t.Context(), engine.Adopt(h.SitesAvailable+"/shop.conf", "shop"))
 	is.NoErr(err)
-	is.Equal(lab.Tree(), before)
-	is.Equal(p.Changes[0].Reason, "adopted from "+lab.SitesAvailable+"/shop.conf")
+	is.Equal(h.Tree(), before)
+	is.Equal(p.Changes[0].Reason, "adopted from "+h.SitesAvailable+"/shop.conf")
 	warnings := strings.Join(p.Warnings, "\n")
 	is.True(strings.Contains(warnings, "shop.conf:7: not kept: gzip on"))
 	is.True(strings.Contains(warnings, "shop.conf:11: not kept: proxy_set_header X-Team shop"))
 	is.Equal(len(p.Warnings), 2)
 
-	res, err := e.Apply(ctx, p)
+	res, err := h.Apply(t.Context(), p)
 	is.NoErr(err)
-	st, err := e.Route(ctx, "shop")
+	st, err := h.Route(t.Context(), "shop")
 	is.NoErr(err)
 	is.Equal(st.Status, engine.Active)
 	f := st.Route.Fields()
 	is.Equal(f.Domain, "shop.example.test")
 	is.Equal(f.Aliases, []string{"www.shop.example.test"})
-	is.Equal(f.UpstreamPort, up.Port())
+	is.Equal(f.UpstreamPort, h.up.Port())
 	is.Equal(f.MaxBodySize, "20m")
 	is.Equal(f.ReadTimeout, "90s")
 	for _, name := range []string{"available", "enabled"} {
-		_, err = os.Lstat(lab.Dir + "/nginx/sites-" + name + "/shop.conf")
+		_, err = os.Lstat(h.Dir + "/nginx/sites-" + name + "/shop.conf")
 		is.True(errors.Is(err, os.ErrNotExist))
 	}
-	got, err := lab.Get("www.shop.example.test", "/name")
-	is.NoErr(err)
-	is.Equal(got.Body, "shop\n")
-	again, err := e.Plan(ctx, engine.Put(st.Route))
+	is.Equal(h.page("www.shop.example.test"), "up\n")
+	again, err := h.Plan(t.Context(), engine.Put(st.Route))
 	is.NoErr(err)
 	is.True(again.Empty()) // nothing is left to do, not even a default server
 
-	_, err = e.Do(ctx, engine.Rollback(res.ID))
+	_, err = h.Do(t.Context(), engine.Rollback(res.ID))
 	is.NoErr(err)
-	is.Equal(lab.Tree(), before)
+	is.Equal(h.Tree(), before)
 }
 
 func TestAnEditIsAdoptedIntoTheRoute(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	up, other := lab.Upstream("alpha"), lab.Upstream("other")
-	e := open(t, lab)
+	is, h := begin(t, enginetest.Options{})
+	other := h.Upstream("other")
 	long := strings.Repeat("long-", 10) + "name.example.test"
-	_, err := e.Do(ctx, engine.Put(route(t, "alpha", up.Port(), func(f *resources.RouteFields) { f.Aliases, f.UpstreamHost = []string{long}, "localhost" })))
-	is.NoErr(err)
-	file := lab.SitesAvailable + "/fpai-alpha.conf"
+	h.put(h.route("alpha", func(f *resources.RouteFields) { f.Aliases, f.UpstreamHost = []string{long}, "localhost" }))
+	file := h.SitesAvailable + "/fpai-alpha.conf"
 	b, err := os.ReadFile(file)
 	is.NoErr(err)
-	edited := strings.ReplaceAll(string(b), fmt.Sprint(":", up.Port()), fmt.Sprint(":", other.Port()))
+	edited := strings.ReplaceAll(string(b), fmt.Sprint(":", h.up.Port()), fmt.Sprint(":", other.Port()))
 	edited = strings.Replace(edited, "client_max_body_size 100m", "client_max_body_size 5m;\n    gzip on", 1)
 	is.True(edited != string(b))
 	is.NoErr(os.WriteFile(file, []byte(edited), 0o644))
 
-	p, err := e.Plan(ctx, engine.Adopt(file, "alpha"))
+	p, err := h.Plan(t.Context(), engine.Adopt(file, "alpha"))
 	is.NoErr(err)
 	is.Equal(len(p.Warnings), 1) // what the program writes by itself is no loss
 	is.True(strings.HasSuffix(p.Warnings[0], "not kept: gzip on"))
-	_, err = e.Apply(ctx, p)
+	_, err = h.Apply(t.Context(), p)
 	is.NoErr(err)
-	st, err := e.Route(ctx, "alpha")
+	st, err := h.Route(t.Context(), "alpha")
 	is.NoErr(err)
 	is.True(!st.Drifted)
 	is.Equal(st.Route.Fields().UpstreamPort, other.Port())
 	is.Equal(st.Route.Fields().UpstreamHost, "localhost")
 	is.Equal(st.Route.Fields().MaxBodySize, "5m")
 	is.Equal(st.Route.Fields().Aliases, []string{long})
-	got, err := lab.Get("alpha.example.test", "/name")
-	is.NoErr(err)
-	is.Equal(got.Body, "other\n")
+	is.Equal(h.page("alpha.example.test"), "other\n")
 }
 
 func TestASiteThatIsNotUnderstoodIsRefusedWithTheReason(t *testing.T) {
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	e := open(t, lab)
-	listen := fmt.Sprintf("listen %d; ", lab.HTTPPort)
+	_, h := begin(t, enginetest.Options{})
+	listen := fmt.Sprintf("listen %d; ", h.HTTPPort)
 	for name, c := range map[string]struct{ conf, reason string }{
 		"files only":          {"server { " + listen + "server_name a.example.test; root /srv; }", "no proxy_pass"},
 		"no name":             {"server { " + listen + "location / { proxy_pass http://127.0.0.1:1; } }", "no server_name"},
@@ -131,27 +116,24 @@ func TestASiteThatIsNotUnderstoodIsRefusedWithTheReason(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			is := is.New(t)
-			is.NoErr(os.WriteFile(lab.SitesAvailable+"/site.conf", []byte(c.conf), 0o644))
-			before := lab.Tree()
-			_, err := e.Do(ctx, engine.Adopt(lab.SitesAvailable+"/site.conf", "site"))
+			is.NoErr(os.WriteFile(h.SitesAvailable+"/site.conf", []byte(c.conf), 0o644))
+			before := h.Tree()
+			_, err := h.Do(t.Context(), engine.Adopt(h.SitesAvailable+"/site.conf", "site"))
 			is.True(errors.Is(err, code(engine.InvalidInput)))
 			is.True(strings.Contains(err.Error(), c.reason)) // says why
-			is.Equal(lab.Tree(), before)
+			is.Equal(h.Tree(), before)
 		})
 	}
 }
 
 func TestOnlySitesOfThisNginxAreAdopted(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	e := open(t, lab)
+	is, h := begin(t, enginetest.Options{})
 	outside := t.TempDir() + "/site.conf"
 	is.NoErr(os.WriteFile(outside, []byte("server { server_name a.example.test; location / { proxy_pass http://127.0.0.1:1; } }"), 0o644))
 	for _, file := range []string{outside, "/etc/passwd", "relative.conf"} {
-		_, err := e.Plan(ctx, engine.Adopt(file, "site"))
+		_, err := h.Plan(t.Context(), engine.Adopt(file, "site"))
 		is.True(errors.Is(err, code(engine.InvalidInput)))
 	}
-	_, err := e.Plan(ctx, engine.Adopt(lab.SitesAvailable+"/none.conf", "site"))
+	_, err := h.Plan(t.Context(), engine.Adopt(h.SitesAvailable+"/none.conf", "site"))
 	is.True(errors.Is(err, code(engine.NotFound)))
 }

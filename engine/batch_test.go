@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,27 +13,23 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
-	"github.com/matryer/is"
 )
 
 // together runs all requests at the same time and returns each one's own result and error.
-func together(e *engine.Engine, reqs []engine.Request) ([]*engine.Result, []error) {
+func (h *realHost) together(reqs []engine.Request) ([]*engine.Result, []error) {
 	results, errs := make([]*engine.Result, len(reqs)), make([]error, len(reqs))
 	var wg sync.WaitGroup
 	for i, req := range reqs {
-		wg.Go(func() { results[i], errs[i] = e.Do(context.Background(), req) })
+		wg.Go(func() { results[i], errs[i] = h.Do(h.t.Context(), req) })
 	}
 	wg.Wait()
 	return results, errs
 }
 
 func TestChangesThatComeTogetherAreMadeTogether(t *testing.T) {
-	is := is.New(t)
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("up")
 	var mu sync.Mutex
 	reloads := 0
-	e := open(t, lab, func(o *engine.Options) {
+	is, h := begin(t, enginetest.Options{}, func(o *engine.Options) {
 		o.OnEvent = func(ev engine.Event) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -45,37 +40,33 @@ func TestChangesThatComeTogetherAreMadeTogether(t *testing.T) {
 	})
 	var reqs []engine.Request
 	for i := range 40 {
-		reqs = append(reqs, engine.Put(route(t, fmt.Sprintf("r%d", i), up.Port())))
+		reqs = append(reqs, engine.Put(h.route(fmt.Sprintf("r%d", i))))
 	}
-	results, errs := together(e, reqs)
+	results, errs := h.together(reqs)
 	for i := range reqs {
 		is.NoErr(errs[i])
 		own := slices.DeleteFunc(results[i].Plan.Changes, func(c plan.Change) bool { return strings.HasPrefix(c.Address, "shared.") })
 		is.Equal(len(own), 1) // its own, and nobody else's
 		is.Equal(own[0].Address, reqs[i].Routes[0].Address())
-		got, err := lab.Get(reqs[i].Routes[0].Domain(), "/name")
-		is.NoErr(err)
-		is.Equal(string(got.Body), "up\n")
+		is.Equal(h.page(reqs[i].Routes[0].Domain()), "up\n")
 	}
 	is.True(reloads < 10) // 40 changes, and a handful of reloads
 }
 
 func TestAmongChangesThatComeTogetherOnlyTheGuiltyFail(t *testing.T) {
-	is := is.New(t)
-	lab := enginetest.Start(t, enginetest.Options{})
-	up, down := lab.Upstream("up"), lab.Upstream("down")
+	is, h := begin(t, enginetest.Options{})
+	down := h.Upstream("down")
 	down.SetHealthy(false)
-	e := open(t, lab)
-	is.NoErr(lab.Site("hand.conf", fmt.Sprintf("server { listen %d; server_name r7.example.test; }\n", lab.HTTPPort)))
+	is.NoErr(h.Site("hand.conf", fmt.Sprintf("server { listen %d; server_name r7.example.test; }\n", h.HTTPPort)))
 	var reqs []engine.Request
 	for i := range 20 {
-		port := up.Port()
+		port := h.up.Port()
 		if i == 3 {
 			port = down.Port()
 		}
 		reqs = append(reqs, engine.Put(route(t, fmt.Sprintf("r%d", i), port)))
 	}
-	_, errs := together(e, reqs)
+	_, errs := h.together(reqs)
 	for i, err := range errs {
 		switch i {
 		case 3:
@@ -91,17 +82,14 @@ func TestAmongChangesThatComeTogetherOnlyTheGuiltyFail(t *testing.T) {
 // A vhost that only the whole of nginx's configuration can refuse: its upstream's name is taken by a file that nobody
 // manages, so nginx names the managed file, or the other, depending on the order.
 func TestARouteThatNginxRefusesFailsAloneAndTheOthersLand(t *testing.T) {
-	is := is.New(t)
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("up")
-	e := open(t, lab)
-	clash := clashingUpstream(t, lab, route(t, "r5", up.Port()))
-	is.NoErr(lab.Site("zz-hand.conf", clash)) // included after the managed files: nginx names this one
+	is, h := begin(t, enginetest.Options{})
+	clash := h.clashingUpstream(h.route("r5"))
+	is.NoErr(h.Site("zz-hand.conf", clash)) // included after the managed files: nginx names this one
 	var reqs []engine.Request
 	for i := range 12 {
-		reqs = append(reqs, engine.Put(route(t, fmt.Sprintf("r%d", i), up.Port())))
+		reqs = append(reqs, engine.Put(h.route(fmt.Sprintf("r%d", i))))
 	}
-	_, errs := together(e, reqs)
+	_, errs := h.together(reqs)
 	for i, err := range errs {
 		if i == 5 {
 			is.True(errors.Is(err, code(engine.NginxTestFailed)))
@@ -109,31 +97,26 @@ func TestARouteThatNginxRefusesFailsAloneAndTheOthersLand(t *testing.T) {
 			continue
 		}
 		is.NoErr(err)
-		got, err := lab.Get(fmt.Sprintf("r%d.example.test", i), "/name")
-		is.NoErr(err)
-		is.Equal(string(got.Body), "up\n")
+		is.Equal(h.page(fmt.Sprintf("r%d.example.test", i)), "up\n")
 	}
-	_, err := os.Lstat(lab.SitesAvailable + "/fpai-r5.conf")
+	_, err := os.Lstat(h.SitesAvailable + "/fpai-r5.conf")
 	is.True(errors.Is(err, os.ErrNotExist))
 }
 
 // clashingUpstream returns a configuration with the same upstream name as the route's.
-func clashingUpstream(t *testing.T, lab *enginetest.Lab, r resources.Route) string {
-	t.Helper()
-	for _, dir := range []string{t.TempDir()} {
-		other := open(t, lab, func(o *engine.Options) { o.State.Dir = dir })
-		p, err := other.Plan(context.Background(), engine.Put(r))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range p.Steps {
-			for line := range strings.Lines(s.Diff) {
-				if name, ok := strings.CutPrefix(line, "+upstream "); ok {
-					return "upstream " + strings.Fields(name)[0] + " { server 127.0.0.1:9; }\n"
-				}
+func (h *realHost) clashingUpstream(r resources.Route) string {
+	h.t.Helper()
+	p, err := h.Plan(h.t.Context(), engine.Put(r))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, s := range p.Steps {
+		for line := range strings.Lines(s.Diff) {
+			if name, ok := strings.CutPrefix(line, "+upstream "); ok {
+				return "upstream " + strings.Fields(name)[0] + " { server 127.0.0.1:9; }\n"
 			}
 		}
 	}
-	t.Fatal("the route has no upstream block")
+	h.t.Fatal("the route has no upstream block")
 	return ""
 }

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
 	"io/fs"
@@ -23,13 +22,12 @@ import (
 )
 
 func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
-	ctx := context.Background()
-	h := startACME(t, enginetest.Options{})
+	_, h := begin(t, enginetest.Options{ACME: true})
 	shop := h.httpsRoute("shop", "www.shop.example.test")
 
 	t.Run("the plan keeps the host servable at each step", func(t *testing.T) {
 		is := is.New(t)
-		p, err := h.Plan(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{shop}}))
+		p, err := h.Plan(t.Context(), engine.Desired(resources.Desired{Routes: []resources.Route{shop}}))
 		is.NoErr(err)
 		is.Equal(kinds(p), "check_health write_file write_file create_symlink create_symlink write_file create_symlink test_config reload verify issue_certificate write_file test_config reload verify")
 		is.Equal(p.Summary.Create, 4) // the route, its certificate, and the two files that routes share
@@ -48,25 +46,25 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 		is.True(st.Managed && st.Exists() && !st.Due)
 		is.Equal(st.ServedSerial, st.Serial)
 		is.Equal(st.KeyType, "ecdsa")
-		p, err := h.Plan(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{shop}}))
+		p, err := h.Plan(t.Context(), engine.Desired(resources.Desired{Routes: []resources.Route{shop}}))
 		is.NoErr(err)
 		is.True(p.Empty()) // applied twice is applied once
 	})
 
 	t.Run("nothing runs while nothing is due", func(t *testing.T) {
 		is := is.New(t)
-		never := open(t, h.Lab, func(o *engine.Options) { o.Certbot.Bin = "/bin/false" })
-		res, err := never.Do(ctx, engine.RenewDue())
+		never := h.another(func(o *engine.Options) { o.Certbot.Bin = "/bin/false" })
+		res, err := never.Do(t.Context(), engine.RenewDue())
 		is.NoErr(err)
 		is.True(res.Plan.Empty())
-		_, err = never.Do(ctx, engine.SSL("shop", engine.SSLOptions{}))
+		_, err = never.Do(t.Context(), engine.SSL("shop", engine.SSLOptions{}))
 		is.NoErr(err)
 	})
 
 	t.Run("it is renewed by force, and the new one is served", func(t *testing.T) {
 		is := is.New(t)
 		before := h.leaf("shop.example.test")
-		res, err := h.Do(ctx, engine.SSL("shop", engine.SSLOptions{Force: true}))
+		res, err := h.Do(t.Context(), engine.SSL("shop", engine.SSLOptions{Force: true}))
 		is.NoErr(err)
 		is.Equal(kinds(res.Plan), "renew_certificate test_config reload verify")
 		is.True(h.leaf("shop.example.test").SerialNumber.Cmp(before.SerialNumber) != 0)
@@ -75,10 +73,10 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 	t.Run("it is renewed when it is due", func(t *testing.T) {
 		is := is.New(t)
 		before := h.leaf("shop.example.test")
-		later := open(t, h.Lab, func(o *engine.Options) {
+		later := h.another(func(o *engine.Options) {
 			o.Clock = func() time.Time { return before.NotAfter.Add(-29 * 24 * time.Hour) }
 		})
-		res, err := later.Do(ctx, engine.RenewDue())
+		res, err := later.Do(t.Context(), engine.RenewDue())
 		is.NoErr(err)
 		is.Equal(kinds(res.Plan), "renew_certificate test_config reload verify")
 		is.True(h.leaf("shop.example.test").SerialNumber.Cmp(before.SerialNumber) != 0)
@@ -96,7 +94,7 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 		is := is.New(t)
 		cert, err := resources.NewCertificate(resources.CertificateFields{Name: "shop", Domains: []string{"shop.example.test"}, KeyType: "rsa"})
 		is.NoErr(err)
-		_, err = h.Do(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{h.httpsRoute("shop")}, Certificates: []resources.Certificate{cert}}))
+		_, err = h.Do(t.Context(), engine.Desired(resources.Desired{Routes: []resources.Route{h.httpsRoute("shop")}, Certificates: []resources.Certificate{cert}}))
 		is.NoErr(err)
 		is.Equal(h.leaf("shop.example.test").PublicKeyAlgorithm, x509.RSA)
 	})
@@ -107,10 +105,10 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 		h.renewBehindOurBack("fpai-shop")
 		is.Equal(h.leaf("shop.example.test").SerialNumber, before.SerialNumber) // nginx has not loaded it
 		is.True(h.status("shop").Stale())
-		stale, err := h.CheckServed(ctx)
+		stale, err := h.CheckServed(t.Context())
 		is.NoErr(err)
 		is.Equal(stale, []string{"shop"})
-		res, err := h.Do(ctx, engine.RenewDue())
+		res, err := h.Do(t.Context(), engine.RenewDue())
 		is.NoErr(err)
 		is.Equal(kinds(res.Plan), "test_config reload verify")
 		is.True(h.leaf("shop.example.test").SerialNumber.Cmp(before.SerialNumber) != 0)
@@ -132,14 +130,14 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 	t.Run("one that is gone takes the route back to HTTP, so that nginx can start", func(t *testing.T) {
 		is := is.New(t)
 		is.NoErr(os.RemoveAll(filepath.Join(h.CertbotConfigDir, "live", "fpai-shop")))
-		p, err := h.Plan(ctx, engine.Put(h.httpsRoute("shop")))
+		p, err := h.Plan(t.Context(), engine.Put(h.httpsRoute("shop")))
 		is.NoErr(err)
 		is.True(strings.Contains(p.Changes[0].Reason, "its certificate is gone"))
-		_, err = h.Do(ctx, engine.Put(h.httpsRoute("shop")))
+		_, err = h.Do(t.Context(), engine.Put(h.httpsRoute("shop")))
 		is.NoErr(err)
 		res, err := h.Get("shop.example.test", "/name")
 		is.NoErr(err)
-		is.Equal(res.Body, "shop\n")
+		is.Equal(res.Body, "up\n")
 		_, err = h.apply(h.httpsRoute("shop")) // and the next attempt mends certbot's books, too
 		is.NoErr(err)
 		h.leaf("shop.example.test")
@@ -163,14 +161,14 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 		live := filepath.Join(h.CertbotConfigDir, "live", "fpai-shop")
 		is.NoErr(h.Site("borrower.conf", "server { listen "+strconv.Itoa(h.HTTPSPort)+" ssl; server_name borrower.example.test; ssl_certificate "+live+"/fullchain.pem; ssl_certificate_key "+live+"/privkey.pem; }\n"))
 		is.NoErr(h.ReloadNginx())
-		_, err := h.Do(ctx, engine.Delete("shop"))
+		_, err := h.Do(t.Context(), engine.Delete("shop"))
 		is.NoErr(err)
 		is.Equal(h.lineages("live"), []string{"live/fpai-shop"})
 		is.NoErr(os.Remove(filepath.Join(h.SitesEnabled, "borrower.conf")))
 		is.NoErr(h.ReloadNginx())
 
-		stuck := open(t, h.Lab, func(o *engine.Options) { o.Certbot.Bin = "/nonexistent/certbot" })
-		_, err = stuck.Do(ctx, engine.Destroy())
+		stuck := h.another(func(o *engine.Options) { o.Certbot.Bin = "/nonexistent/certbot" })
+		_, err = stuck.Do(t.Context(), engine.Destroy())
 		is.True(errors.Is(err, code(engine.ConfigDeleteFailed))) // nothing else was asked for
 		res, err := h.apply(h.httpsRoute("shop"))                // seen again, and used
 		is.NoErr(err)
@@ -188,7 +186,7 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 }
 
 // renewBehindOurBack does what certbot's own timer does: it renews, and leaves nginx alone.
-func (h *acmeHost) renewBehindOurBack(lineage string) {
+func (h *realHost) renewBehindOurBack(lineage string) {
 	h.t.Helper()
 	out, err := exec.Command(h.CertbotBin, "renew", "--cert-name="+lineage, "--force-renewal", "--non-interactive", "--no-random-sleep-on-renew",
 		"--config-dir="+h.CertbotConfigDir, "--work-dir="+h.CertbotWorkDir, "--logs-dir="+h.CertbotLogsDir).CombinedOutput()
@@ -198,9 +196,8 @@ func (h *acmeHost) renewBehindOurBack(lineage string) {
 }
 
 func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
-	ctx := context.Background()
 	now := time.Now()
-	h := startACME(t, enginetest.Options{}, func(o *engine.Options) {
+	_, h := begin(t, enginetest.Options{ACME: true}, func(o *engine.Options) {
 		o.Clock = func() time.Time { return now }
 		o.Certbot.LockWait = time.Second
 	})
@@ -208,7 +205,7 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 		is := is.New(t)
 		res, err := h.Get(name+".example.test", "/name")
 		is.NoErr(err)
-		is.Equal(res.Body, "shop\n")
+		is.Equal(res.Body, "up\n")
 		is.Equal(h.lineages("live", "renewal", "archive", "csr", "keys"), nil) // nothing is left of the attempt
 		entries, err := os.ReadDir(filepath.Join(h.Webroot(), ".well-known", "acme-challenge"))
 		is.NoErr(err)
@@ -224,20 +221,20 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 		is.Equal(engine.OutcomeOf(err), engine.Partial)
 		stillOnHTTP(t, "lost")
 
-		_, err = h.Do(ctx, engine.SSL("lost", engine.SSLOptions{}))
+		_, err = h.Do(t.Context(), engine.SSL("lost", engine.SSLOptions{}))
 		is.True(errors.Is(err, code(engine.SSLRateLimited))) // not so soon
 		is.Equal(engine.OutcomeOf(err), engine.Untouched)
 		st := h.status("lost")
 		is.Equal(st.LastReason, "dns")
 		is.True(st.NextAttempt.Equal(now.UTC().Add(time.Minute)))
 
-		again := open(t, h.Lab) // remembered across restarts
-		_, err = again.Do(ctx, engine.SSL("lost", engine.SSLOptions{Force: true}))
+		again := h.another() // remembered across restarts
+		_, err = again.Do(t.Context(), engine.SSL("lost", engine.SSLOptions{Force: true}))
 		is.True(errors.Is(err, code(engine.SSLRateLimited)))
 
 		is.NoErr(h.DNS.Clear("lost.example.test"))
 		now = now.Add(2 * time.Minute)
-		_, err = h.Do(ctx, engine.RenewDue()) // tried again without anyone's help
+		_, err = h.Do(t.Context(), engine.RenewDue()) // tried again without anyone's help
 		is.NoErr(err)
 		h.leaf("lost.example.test")
 		is.Equal(h.status("lost").LastError, "")
@@ -275,8 +272,8 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 
 	t.Run("no certbot", func(t *testing.T) {
 		is := is.New(t)
-		none := open(t, h.Lab, func(o *engine.Options) { o.Certbot.Bin = "/nonexistent/certbot" })
-		_, err := none.Do(ctx, engine.Desired(resources.Desired{Routes: []resources.Route{h.httpsRoute("bare")}}))
+		none := h.another(func(o *engine.Options) { o.Certbot.Bin = "/nonexistent/certbot" })
+		_, err := none.Do(t.Context(), engine.Desired(resources.Desired{Routes: []resources.Route{h.httpsRoute("bare")}}))
 		is.Equal(reason(err), "certbot_missing")
 		stillOnHTTP(t, "bare")
 	})
@@ -318,17 +315,8 @@ func holdCertbotLock(t testing.TB, dir string) (release func()) {
 }
 
 func TestForeignCertificatesAreUsedAndLeftAlone(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	h := startACME(t, enginetest.Options{})
-	live := filepath.Join(h.CertbotConfigDir, "live", "wild")
-	is.NoErr(os.MkdirAll(live, 0o755))
-	cert, key := h.Lab.Certificate("*.example.test")
-	for from, to := range map[string]string{cert: "fullchain.pem", key: "privkey.pem"} {
-		b, err := os.ReadFile(from)
-		is.NoErr(err)
-		is.NoErr(os.WriteFile(filepath.Join(live, to), b, 0o600))
-	}
+	is, h := begin(t, enginetest.Options{ACME: true})
+	live := h.bring("wild", "*.example.test")
 
 	res, err := h.apply(h.httpsRoute("shop"))
 	is.NoErr(err)
@@ -336,7 +324,7 @@ func TestForeignCertificatesAreUsedAndLeftAlone(t *testing.T) {
 	is.Equal(h.leaf("shop.example.test").DNSNames, []string{"*.example.test"})
 	is.True(!h.status("shop").Managed)
 
-	_, err = h.Do(ctx, engine.Destroy())
+	_, err = h.Do(t.Context(), engine.Destroy())
 	is.NoErr(err)
 	is.Equal(h.lineages("live"), []string{"live/wild"})
 
@@ -346,21 +334,19 @@ func TestForeignCertificatesAreUsedAndLeftAlone(t *testing.T) {
 }
 
 func TestACertificateListedByHandServesSeveralRoutes(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	h := startACME(t, enginetest.Options{})
+	is, h := begin(t, enginetest.Options{ACME: true})
 	both, err := resources.NewCertificate(resources.CertificateFields{Name: "both", Domains: []string{"shop.example.test", "blog.example.test"}})
 	is.NoErr(err)
 	d := resources.Desired{Routes: []resources.Route{h.httpsRoute("shop"), h.httpsRoute("blog")}, Certificates: []resources.Certificate{both}}
-	_, err = h.Do(ctx, engine.Desired(d))
+	_, err = h.Do(t.Context(), engine.Desired(d))
 	is.NoErr(err)
 	is.Equal(h.lineages("live"), []string{"live/fpai-both"})
 	is.Equal(h.leaf("shop.example.test").SerialNumber, h.leaf("blog.example.test").SerialNumber)
 
 	d.Routes = d.Routes[:1]
-	_, err = h.Do(ctx, engine.Desired(d))
+	_, err = h.Do(t.Context(), engine.Desired(d))
 	is.True(errors.Is(err, code(engine.InvalidInput))) // blog.example.test is answered by nobody any more
-	_, err = h.Do(ctx, engine.Delete("blog"))
+	_, err = h.Do(t.Context(), engine.Delete("blog"))
 	is.NoErr(err)
 	is.Equal(h.lineages("live"), []string{"live/fpai-both"}) // shop uses it
 }

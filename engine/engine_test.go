@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,234 +10,156 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
 	"github.com/fullpotential-ai/proxy-manager/resources"
-	"github.com/matryer/is"
 )
 
-// open returns an engine for a lab.
-func open(t testing.TB, lab *enginetest.Lab, change ...func(*engine.Options)) *engine.Engine {
-	t.Helper()
-	o := lab.EngineOptions()
-	o.Actor = "test"
-	for _, f := range change {
-		f(&o)
-	}
-	e, err := engine.Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
-// route returns an HTTP-only route of that name under example.test.
-func route(t testing.TB, name string, port int, change ...func(*resources.RouteFields)) resources.Route {
-	t.Helper()
-	f := resources.RouteFields{DropletName: name, Domain: name + ".example.test", UpstreamHost: "127.0.0.1", UpstreamPort: port, EnableSSL: new(false)}
-	for _, g := range change {
-		g(&f)
-	}
-	r, err := resources.NewRoute(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-func code(c engine.Code) error { return &engine.Error{Code: c} }
-
 func TestARouteIsPlannedAppliedAndServed(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("alpha")
-	e := open(t, lab)
+	is, h := begin(t, enginetest.Options{})
 
-	req := engine.Request{Operation: "apply", Routes: []resources.Route{route(t, "alpha", up.Port())}}
-	before := lab.Tree()
-	p, err := e.Plan(ctx, req)
+	req := engine.Request{Operation: "apply", Routes: []resources.Route{h.route("alpha")}}
+	before := h.Tree()
+	p, err := h.Plan(t.Context(), req)
 	is.NoErr(err)
-	is.Equal(lab.Tree(), before)  // planning changes nothing
+	is.Equal(h.Tree(), before)    // planning changes nothing
 	is.Equal(p.Summary.Create, 3) // the route, and the two files that routes share
 
-	res, err := e.Apply(ctx, p)
+	res, err := h.Apply(t.Context(), p)
 	is.NoErr(err)
 	is.True(res.ID != "")
-	got, err := lab.Get("alpha.example.test", "/name")
-	is.NoErr(err)
-	is.Equal(string(got.Body), "alpha\n")
+	is.Equal(h.page("alpha.example.test"), "up\n")
 
-	again, err := e.Plan(ctx, req)
+	again, err := h.Plan(t.Context(), req)
 	is.NoErr(err)
 	is.True(again.Empty())               // applied twice is applied once
 	is.Equal(again.Summary.Unchanged, 3) // the route, and the two files that routes share
 
-	_, err = e.Apply(ctx, p)
+	_, err = h.Apply(t.Context(), p)
 	is.True(errors.Is(err, code(engine.StalePlan))) // the plan was made for a host that is no more
 
-	res, err = e.Do(ctx, engine.Destroy())
+	res, err = h.Do(t.Context(), engine.Destroy())
 	is.NoErr(err)
 	is.Equal(res.Plan.Summary.Delete, 3) // the route, and the two files that routes share
-	is.Equal(lab.Tree(), before)         // nothing is left of it, shared files included
+	is.Equal(h.Tree(), before)           // nothing is left of it, shared files included
 }
 
 func TestARefusedReloadIsFoundAndUndone(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("alpha")
-	e := open(t, lab)
-	_, err := e.Do(ctx, engine.Put(route(t, "alpha", up.Port())))
-	is.NoErr(err)
-	before := lab.Tree()
+	is, h := begin(t, enginetest.Options{})
+	h.put(h.route("alpha"))
+	before := h.Tree()
 
 	// nginx -t does not bind, and nginx -s reload answers 0, though the port is taken.
-	other := open(t, lab, func(o *engine.Options) { o.Nginx.HTTPPort = lab.FreePort() })
-	release := lab.Occupy(other.Options().Nginx.HTTPPort)
+	other := h.another(func(o *engine.Options) { o.Nginx.HTTPPort = h.FreePort() })
+	release := h.Occupy(other.Options().Nginx.HTTPPort)
 	defer release()
-	_, err = other.Do(ctx, engine.Put(route(t, "beta", up.Port())))
+	_, err := other.Do(t.Context(), engine.Put(h.route("beta")))
 	is.True(errors.Is(err, code(engine.NginxReloadFailed)))
 	is.Equal(engine.OutcomeOf(err), engine.Undone)
-	is.Equal(lab.Tree(), before)
-	got, err := lab.Get("alpha.example.test", "/name")
-	is.NoErr(err)
-	is.Equal(string(got.Body), "alpha\n") // and the old route still answers
+	is.Equal(h.Tree(), before)
+	is.Equal(h.page("alpha.example.test"), "up\n") // and the old route still answers
 }
 
 func TestABrokenConfigurationIsReportedAndLeftAlone(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	e := open(t, lab)
-	is.NoErr(lab.Site("broken.conf", "server { nonsense on; }\n"))
-	before := lab.Tree()
-	_, err := e.Do(ctx, engine.Put(route(t, "alpha", lab.Upstream("alpha").Port())))
+	is, h := begin(t, enginetest.Options{})
+	is.NoErr(h.Site("broken.conf", "server { nonsense on; }\n"))
+	before := h.Tree()
+	_, err := h.Do(t.Context(), engine.Put(h.route("alpha")))
 	is.True(errors.Is(err, code(engine.NginxBroken)))
 	is.Equal(engine.OutcomeOf(err), engine.Untouched)
 	var failure *engine.Error
 	is.True(errors.As(err, &failure))
 	is.Equal(failure.Details["line"], 1)
-	is.Equal(lab.Tree(), before)
+	is.Equal(h.Tree(), before)
 }
 
 func TestAnUnhealthyUpstreamChangesNothing(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("alpha")
-	up.SetHealthy(false)
-	e := open(t, lab)
-	before := lab.Tree()
-	_, err := e.Do(ctx, engine.Put(route(t, "alpha", up.Port())))
+	is, h := begin(t, enginetest.Options{})
+	h.up.SetHealthy(false)
+	before := h.Tree()
+	_, err := h.Do(t.Context(), engine.Put(h.route("alpha")))
 	is.True(errors.Is(err, code(engine.UpstreamUnhealthy)))
 	is.Equal(engine.OutcomeOf(err), engine.Untouched)
-	is.Equal(lab.Tree(), before)
+	is.Equal(h.Tree(), before)
 }
 
 func TestAHandEditIsSeenAsDriftAndHealed(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("alpha")
-	e := open(t, lab)
-	put := engine.Put(route(t, "alpha", up.Port()))
-	_, err := e.Do(ctx, put)
+	is, h := begin(t, enginetest.Options{})
+	put := engine.Put(h.route("alpha"))
+	_, err := h.Do(t.Context(), put)
 	is.NoErr(err)
-	before := lab.Tree()
-	appendTo(t, lab.SitesAvailable+"/fpai-alpha.conf", "# by hand\n")
-	p, err := e.Plan(ctx, put)
+	before := h.Tree()
+	appendTo(t, h.SitesAvailable+"/fpai-alpha.conf", "# by hand\n")
+	p, err := h.Plan(t.Context(), put)
 	is.NoErr(err)
 	is.Equal(p.Summary.Drifted, 1)
 	is.Equal(p.Summary.Update, 1)
-	_, err = e.Apply(ctx, p)
+	_, err = h.Apply(t.Context(), p)
 	is.NoErr(err)
-	is.Equal(lab.Tree(), before)
+	is.Equal(h.Tree(), before)
 }
 
 func TestConflictsNameTheOtherFile(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("alpha")
-	e := open(t, lab)
-	is.NoErr(lab.Site("hand.conf", fmt.Sprintf("server { listen %d; server_name alpha.example.test; }\n", lab.HTTPPort)))
-	_, err := e.Plan(ctx, engine.Put(route(t, "alpha", up.Port())))
+	is, h := begin(t, enginetest.Options{})
+	is.NoErr(h.Site("hand.conf", fmt.Sprintf("server { listen %d; server_name alpha.example.test; }\n", h.HTTPPort)))
+	_, err := h.Plan(t.Context(), engine.Put(h.route("alpha")))
 	is.True(errors.Is(err, code(engine.DomainConflict)))
 	var failure *engine.Error
 	is.True(errors.As(err, &failure))
-	is.Equal(failure.Details["file"], lab.SitesEnabled+"/hand.conf:1")
+	is.Equal(failure.Details["file"], h.SitesEnabled+"/hand.conf:1")
 
 	// nginx reads the leading dot as "the domain and all below it", and prefers an exact name for those below.
-	is.NoErr(lab.Site("hand.conf", fmt.Sprintf("server { listen %d; server_name .example.test; }\n", lab.HTTPPort)))
-	_, err = e.Plan(ctx, engine.Put(route(t, "apex", up.Port(), func(f *resources.RouteFields) { f.Domain = "example.test" })))
+	is.NoErr(h.Site("hand.conf", fmt.Sprintf("server { listen %d; server_name .example.test; }\n", h.HTTPPort)))
+	_, err = h.Plan(t.Context(), engine.Put(h.route("apex", func(f *resources.RouteFields) { f.Domain = "example.test" })))
 	is.True(errors.Is(err, code(engine.DomainConflict)))
-	_, err = e.Plan(ctx, engine.Put(route(t, "alpha", up.Port())))
+	_, err = h.Plan(t.Context(), engine.Put(h.route("alpha")))
 	is.NoErr(err)
 
-	is.NoErr(lab.Site("fpai-beta.conf", "# mine\n"))
-	_, err = e.Plan(ctx, engine.Put(route(t, "beta", up.Port())))
+	is.NoErr(h.Site("fpai-beta.conf", "# mine\n"))
+	_, err = h.Plan(t.Context(), engine.Put(h.route("beta")))
 	is.True(errors.Is(err, code(engine.UnmanagedFile)))
 }
 
 // With two default servers nginx refuses its configuration: the plan that takes the program's back mends it.
 func TestTheDefaultServerGivesWayToOneOfTheHost(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("alpha")
-	e := open(t, lab)
-	_, err := e.Do(ctx, engine.Put(route(t, "alpha", up.Port())))
-	is.NoErr(err)
-	is.NoErr(lab.Site("zz.conf", fmt.Sprintf("server { listen %d default_server; listen [::]:%d default_server; return 200; }\n", lab.HTTPPort, lab.HTTPPort)))
-	is.Equal(e.TestConfig(ctx).(*engine.Error).Code, engine.NginxBroken)
-	_, err = e.Do(ctx, engine.Put(route(t, "alpha", up.Port())))
-	is.NoErr(err)
-	is.NoErr(e.TestConfig(ctx))
+	is, h := begin(t, enginetest.Options{})
+	h.put(h.route("alpha"))
+	is.NoErr(h.Site("zz.conf", fmt.Sprintf("server { listen %d default_server; listen [::]:%d default_server; return 200; }\n", h.HTTPPort, h.HTTPPort)))
+	is.Equal(h.TestConfig(t.Context()).(*engine.Error).Code, engine.NginxBroken)
+	h.put(h.route("alpha"))
+	is.NoErr(h.TestConfig(t.Context()))
 }
 
 func TestARollbackRestoresEveryByte(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("alpha")
-	e := open(t, lab)
-	_, err := e.Do(ctx, engine.Put(route(t, "alpha", up.Port())))
-	is.NoErr(err)
-	before := lab.Tree()
-	_, err = e.Do(ctx, engine.Request{Operation: "apply", Routes: []resources.Route{
-		route(t, "alpha", up.Port(), func(f *resources.RouteFields) { f.Aliases = []string{"a.example.test"} }),
-		route(t, "beta", up.Port()),
+	is, h := begin(t, enginetest.Options{})
+	h.put(h.route("alpha"))
+	before := h.Tree()
+	_, err := h.Do(t.Context(), engine.Request{Operation: "apply", Routes: []resources.Route{
+		h.route("alpha", withAliases("a.example.test")),
+		h.route("beta"),
 	}})
 	is.NoErr(err)
-	history, err := e.History()
+	history, err := h.History()
 	is.NoErr(err)
 	is.Equal(len(history), 2)
-	_, err = e.Do(ctx, engine.Rollback(history[0].ID))
+	_, err = h.Do(t.Context(), engine.Rollback(history[0].ID))
 	is.NoErr(err)
-	is.Equal(lab.Tree(), before)
+	is.Equal(h.Tree(), before)
 }
 
 func TestADirectoryWithARoutesNameHidesNothingElse(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	up := lab.Upstream("alpha")
-	e := open(t, lab)
-	_, err := e.Do(ctx, engine.Put(route(t, "alpha", up.Port())))
-	is.NoErr(err)
-	is.NoErr(os.Mkdir(lab.SitesAvailable+"/fpai-beta.conf", 0o755))
-	routes, err := e.Routes(ctx)
+	is, h := begin(t, enginetest.Options{})
+	h.put(h.route("alpha"))
+	is.NoErr(os.Mkdir(h.SitesAvailable+"/fpai-beta.conf", 0o755))
+	routes, err := h.Routes(t.Context())
 	is.NoErr(err)
 	is.Equal(len(routes), 1)
-	_, err = e.Plan(ctx, engine.Put(route(t, "beta", up.Port())))
+	_, err = h.Plan(t.Context(), engine.Put(h.route("beta")))
 	is.True(errors.Is(err, code(engine.UnmanagedFile)))
 }
 
 func TestTheLastReloadIsKnownToAProcessThatDidNotMakeIt(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
+	is, h := begin(t, enginetest.Options{})
 	before := time.Now()
-	_, err := open(t, lab).Do(ctx, engine.Put(route(t, "alpha", lab.Upstream("alpha").Port())))
+	_, err := h.another().Do(t.Context(), engine.Put(h.route("alpha")))
 	is.NoErr(err)
-	at := open(t, lab).Nginx(ctx).LastReload
+	at := h.another().Nginx(t.Context()).LastReload
 	is.True(at.After(before.Add(-2*time.Second)) && at.Before(time.Now().Add(2*time.Second)))
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -22,7 +21,6 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/resources"
-	"github.com/matryer/is"
 )
 
 // Here programs are really killed, with SIGKILL, while they change a real nginx under load.
@@ -31,8 +29,7 @@ var kills = flag.Int("kills", 12, "how often TestAKilledApply… kills by the cl
 
 // A child is what the test binary does when it is started again with childEnv set, as another process.
 type child struct {
-	NginxBin, NginxConf, SitesAvailable, SitesEnabled, StateDir, CertbotConfigDir string
-	HTTPPort, HTTPSPort                                                           int
+	Lab *enginetest.Lab // what can be written of it, which is all that an engine needs
 	// Desired is applied once. Otherwise routes are put until the end, by several writers.
 	Desired *resources.Desired
 	Prefix  string
@@ -64,14 +61,7 @@ func runChild(text string) error {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return err
 	}
-	o := engine.Options{
-		Nginx: engine.NginxOptions{
-			Bin: c.NginxBin, Conf: c.NginxConf, SitesAvailable: c.SitesAvailable, SitesEnabled: c.SitesEnabled,
-			HTTPPort: c.HTTPPort, HTTPSPort: c.HTTPSPort,
-		},
-		Certbot: engine.CertbotOptions{ConfigDir: c.CertbotConfigDir},
-		State:   engine.StateOptions{Dir: c.StateDir},
-	}
+	o := c.Lab.EngineOptions()
 	if c.KillAt > 0 {
 		o.FS = &deadly{at: int64(c.KillAt)}
 	}
@@ -211,13 +201,8 @@ func (f deadlyFile) Sync() error {
 	return f.File.Sync()
 }
 
-// childOf returns a child that works on the lab.
-func childOf(lab *enginetest.Lab) child {
-	return child{
-		NginxBin: lab.NginxBin, NginxConf: lab.NginxConf, SitesAvailable: lab.SitesAvailable, SitesEnabled: lab.SitesEnabled,
-		StateDir: lab.StateDir, CertbotConfigDir: lab.CertbotConfigDir, HTTPPort: lab.HTTPPort, HTTPSPort: lab.HTTPSPort,
-	}
-}
+// childOf returns a child that works on the host.
+func childOf(h *realHost) child { return child{Lab: h.Lab, Port: h.up.Port()} }
 
 // A process is a child that runs.
 type process struct {
@@ -293,11 +278,8 @@ func load(lab *enginetest.Lab, domain string) (stop func() (requests int, failed
 }
 
 func TestAKilledApplyIsAsBeforeOrAsAfter(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	port := lab.Upstream("up").Port()
-	e := open(t, lab)
+	is, h := begin(t, enginetest.Options{})
+	port := h.up.Port()
 	routes := func(fs ...resources.RouteFields) resources.Desired {
 		var d resources.Desired
 		for _, f := range fs {
@@ -311,24 +293,24 @@ func TestAKilledApplyIsAsBeforeOrAsAfter(t *testing.T) {
 	changed.MaxBodySize = "5m"
 	first := routes(fields("keep", port), fields("a", port), fields("b", port))
 	second := routes(fields("keep", port), changed, fields("c", port), fields("d", port))
-	_, err := e.Do(ctx, engine.Desired(second))
+	_, err := h.Do(t.Context(), engine.Desired(second))
 	is.NoErr(err)
-	after := lab.Tree()
-	_, err = e.Do(ctx, engine.Desired(first))
+	after := h.Tree()
+	_, err = h.Do(t.Context(), engine.Desired(first))
 	is.NoErr(err)
-	before := lab.Tree()
+	before := h.Tree()
 
-	c := childOf(lab)
+	c := childOf(h)
 	c.Desired = &second
 	begun := time.Now()
 	is.Equal(start(t, c).wait(), []string{"done"})
 	whole := time.Since(begun) // the start of the process included, so the last kills come late
-	stop := load(lab, "keep.example.test")
+	stop := load(h.Lab, "keep.example.test")
 	ends := map[string]int{}
 	for i := range 2 * *kills {
-		_, err := e.Do(ctx, engine.Desired(first))
+		_, err := h.Do(t.Context(), engine.Desired(first))
 		is.NoErr(err)
-		is.Equal(lab.Tree(), before)
+		is.Equal(h.Tree(), before)
 		c.KillAt = 0
 		if i >= *kills {
 			c.KillAt = 1 + (i-*kills)*60/(*kills)
@@ -340,10 +322,10 @@ func TestAKilledApplyIsAsBeforeOrAsAfter(t *testing.T) {
 		} else {
 			p.wait()
 		}
-		is.NoErr(e.TestConfig(ctx)) // nginx could start at this very moment
-		_, err = e.Recover(ctx)
+		is.NoErr(h.TestConfig(t.Context())) // nginx could start at this very moment
+		_, err = h.Recover(t.Context())
 		is.NoErr(err)
-		switch tree := lab.Tree(); {
+		switch tree := h.Tree(); {
 		case tree.Diff(before) == "":
 			ends["before"]++
 		case tree.Diff(after) == "":
@@ -359,26 +341,22 @@ func TestAKilledApplyIsAsBeforeOrAsAfter(t *testing.T) {
 }
 
 func TestNoAcknowledgedRouteIsLost(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	port := lab.Upstream("up").Port()
-	e := open(t, lab)
+	is, h := begin(t, enginetest.Options{})
 	random := rand.New(rand.NewPCG(1, 0))
 	var acknowledged []string
 	for round := range 12 {
-		c := childOf(lab)
-		c.Prefix, c.Port = fmt.Sprintf("r%d", round), port
+		c := childOf(h)
+		c.Prefix = fmt.Sprintf("r%d", round)
 		p := start(t, c)
 		if p.lines.Scan() { // the first of them, however slow the machine
 			acknowledged = append(acknowledged, p.lines.Text())
 		}
 		time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
 		acknowledged = append(acknowledged, p.kill()...)
-		is.NoErr(e.TestConfig(ctx))
-		_, err := e.Recover(ctx)
+		is.NoErr(h.TestConfig(t.Context()))
+		_, err := h.Recover(t.Context())
 		is.NoErr(err)
-		list, err := e.Routes(ctx)
+		list, err := h.Routes(t.Context())
 		is.NoErr(err)
 		for _, name := range acknowledged {
 			i := slices.IndexFunc(list, func(s engine.RouteStatus) bool { return s.Name == name })
@@ -389,8 +367,6 @@ func TestNoAcknowledgedRouteIsLost(t *testing.T) {
 	}
 	is.True(len(acknowledged) > 0)
 	last := acknowledged[len(acknowledged)-1]
-	got, err := lab.Get(last+".example.test", "/name")
-	is.NoErr(err)
-	is.Equal(strings.TrimSpace(got.Body), "up")
+	is.Equal(h.page(last+".example.test"), "up\n")
 	t.Logf("12 rounds: %d routes acknowledged, 0 lost", len(acknowledged))
 }

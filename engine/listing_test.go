@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,21 +10,15 @@ import (
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
-	"github.com/fullpotential-ai/proxy-manager/resources"
-	"github.com/matryer/is"
 )
 
 // An engine that has listed the routes before must list them as one that looks for the first time does, whatever has been
 // done to their files, and at once.
 func TestRoutesAreListedAsTheyAreWhoeverChangesTheirFiles(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
-	lab := enginetest.Start(t, enginetest.Options{})
-	e := open(t, lab)
-	alpha := filepath.Join(lab.SitesAvailable, "fpai-alpha.conf")
-	link := filepath.Join(lab.SitesEnabled, "fpai-alpha.conf")
-	_, err := e.Do(ctx, engine.Put(unasked(t, "alpha"), unasked(t, "beta"), unasked(t, "gamma")))
-	is.NoErr(err)
+	is, h := begin(t, enginetest.Options{})
+	alpha := filepath.Join(h.SitesAvailable, "fpai-alpha.conf")
+	link := filepath.Join(h.SitesEnabled, "fpai-alpha.conf")
+	h.put(unasked(t, "alpha"), unasked(t, "beta"), unasked(t, "gamma"))
 	content, err := os.ReadFile(alpha)
 	is.NoErr(err)
 
@@ -45,20 +38,20 @@ func TestRoutesAreListedAsTheyAreWhoeverChangesTheirFiles(t *testing.T) {
 		{"its file is removed, and not the link", func() error { return os.Remove(alpha) }, 3},
 		{"its link is removed as well", func() error { return os.Remove(link) }, 2},
 		{"the file of a stranger has its name", func() error { return os.WriteFile(alpha, []byte("# mine\n"), 0o644) }, 2},
-		{"a file of another route has its name", func() error { return copyFile(filepath.Join(lab.SitesAvailable, "fpai-beta.conf"), alpha) }, 2},
+		{"a file of another route has its name", func() error { return copyFile(filepath.Join(h.SitesAvailable, "fpai-beta.conf"), alpha) }, 2},
 		{"its own file is back", func() error { return replace(alpha, content) }, 3},
-		{"the directory is another one", func() error { return swap(lab.SitesAvailable) }, 2}, // two links lead nowhere
-		{"the directory is the first one again", func() error { return unswap(lab.SitesAvailable) }, 3},
-		{"more happens than the kernel remembers", func() error { return flood(lab.SitesAvailable, alpha) }, 3},
-		{"another engine puts a route", func() error { _, err := open(t, lab).Do(ctx, engine.Put(unasked(t, "delta"))); return err }, 4},
-		{"it deletes one", func() error { _, err := open(t, lab).Do(ctx, engine.Delete("beta")); return err }, 3},
+		{"the directory is another one", func() error { return swap(h.SitesAvailable) }, 2}, // two links lead nowhere
+		{"the directory is the first one again", func() error { return unswap(h.SitesAvailable) }, 3},
+		{"more happens than the kernel remembers", func() error { return flood(h.SitesAvailable, alpha) }, 3},
+		{"another engine puts a route", func() error { _, err := h.another().Do(t.Context(), engine.Put(unasked(t, "delta"))); return err }, 4},
+		{"it deletes one", func() error { _, err := h.another().Do(t.Context(), engine.Delete("beta")); return err }, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			is := is.New(t)
 			is.NoErr(c.do())
-			got, err := e.Routes(ctx)
+			got, err := h.Routes(t.Context())
 			is.NoErr(err)
-			want, err := open(t, lab).Routes(ctx)
+			want, err := h.another().Routes(t.Context())
 			is.NoErr(err)
 			is.Equal(len(got), c.count)
 			if !reflect.DeepEqual(got, want) {
@@ -66,11 +59,6 @@ func TestRoutesAreListedAsTheyAreWhoeverChangesTheirFiles(t *testing.T) {
 			}
 		})
 	}
-}
-
-// unasked returns a route whose upstream need not be there.
-func unasked(t testing.TB, name string) resources.Route {
-	return route(t, name, 1, func(f *resources.RouteFields) { f.RequireHealthy = new(false) })
 }
 
 func overwrite(name string, at int, b byte) error {

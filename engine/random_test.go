@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -15,52 +14,52 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
 	"github.com/fullpotential-ai/proxy-manager/resources"
-	"github.com/matryer/is"
 )
 
 var (
-	states = flag.Int("states", 300, "how many random desired states are applied one after the other")
+	states = flag.Int("states", 300, "how many random desired states are applied, on several hosts one after the other")
 	seed   = flag.Uint64("states-seed", 0, "seed of the random desired states; 0 picks one")
 )
 
 // TestAnyDesiredStateFollowsAnyOther applies random desired states, some of them after hand edits, and checks each time
 // that nothing is left to do, that the directory holds what was asked for and no more, and that nginx serves it.
 func TestAnyDesiredStateFollowsAnyOther(t *testing.T) {
-	is := is.New(t)
-	ctx := context.Background()
+	t.Parallel()
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("repeat with -states-seed %d", *seed)
-	rnd := rand.New(rand.NewPCG(*seed, 1))
-	lab := enginetest.Start(t, enginetest.Options{Workers: 1})
-	up := lab.Upstream("up")
-	e := open(t, lab)
-	empty := lab.Tree()
-	for i := range *states {
+	const hosts = 4 // most of the time goes by waiting for nginx
+	for n := range hosts {
+		t.Run(fmt.Sprint("host ", n+1), func(t *testing.T) { followStates(t, *states/hosts, rand.New(rand.NewPCG(*seed, uint64(n)))) })
+	}
+}
+
+func followStates(t *testing.T, states int, rnd *rand.Rand) {
+	is, h := begin(t, enginetest.Options{Workers: 1})
+	empty := h.Tree()
+	for i := range states {
 		if rnd.IntN(10) == 0 {
-			vandalise(t, rnd, lab)
+			vandalise(t, rnd, h.Lab)
 		}
-		want := randomRoutes(t, rnd, up.Port())
+		want := randomRoutes(t, rnd, h.up.Port())
 		req := engine.Request{Operation: "apply", Routes: want}
-		if _, err := e.Do(ctx, req); err != nil {
+		if _, err := h.Do(t.Context(), req); err != nil {
 			t.Fatalf("state %d (seed %d): %v", i, *seed, err)
 		}
-		p, err := open(t, lab).Plan(ctx, req) // an engine that remembers nothing
+		p, err := h.another().Plan(t.Context(), req) // an engine that remembers nothing
 		is.NoErr(err)
 		if !p.Empty() {
 			t.Fatalf("state %d (seed %d) is not settled:\n%s", i, *seed, p)
 		}
-		checkDirectory(t, lab, want)
+		checkDirectory(t, h.Lab, want)
 		if served := slices.IndexFunc(want, resources.Route.Enabled); served >= 0 {
-			got, err := lab.Get(want[served].Domains()[rnd.IntN(len(want[served].Domains()))], "/name")
-			is.NoErr(err)
-			is.Equal(string(got.Body), "up\n")
+			is.Equal(h.page(want[served].Domains()[rnd.IntN(len(want[served].Domains()))]), "up\n")
 		}
 	}
-	_, err := e.Do(ctx, engine.Destroy())
+	_, err := h.Do(t.Context(), engine.Destroy())
 	is.NoErr(err)
-	is.Equal(lab.Tree().Diff(empty), "")
+	is.Equal(h.Tree().Diff(empty), "")
 }
 
 // randomRoutes returns up to eight routes, no domain twice.

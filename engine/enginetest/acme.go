@@ -40,6 +40,17 @@ func (l *Lab) startACME() error {
 	return l.StartCA()
 }
 
+// wrapCertbot has certbot trust Pebble's own HTTPS, whoever starts it: by the environment alone, the labs of one process
+// could not have a CA each.
+func (l *Lab) wrapCertbot() error {
+	if !l.opts.ACME {
+		return nil
+	}
+	script := fmt.Sprintf("#!/bin/sh\nREQUESTS_CA_BUNDLE='%s' exec '%s' \"$@\"\n", l.CABundle, l.CertbotBin)
+	l.CertbotBin = filepath.Join(l.Dir, "certbot", "certbot")
+	return os.WriteFile(l.CertbotBin, []byte(script), 0o755)
+}
+
 // StartCA starts Pebble and returns when it answers. It keeps nothing: after StopCA it is a new CA, with a new root
 // and without the accounts that certbot still has.
 func (l *Lab) StartCA() error {

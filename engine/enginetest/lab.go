@@ -61,6 +61,7 @@ type Lab struct {
 	// StateDir is empty and has mode 0755: nginx's workers must reach a webroot below it.
 	StateDir string
 
+	// CertbotBin is certbot as the host has it. With Options.ACME it is told to trust Pebble, which needs no environment.
 	CertbotBin       string
 	CertbotConfigDir string
 	CertbotWorkDir   string
@@ -148,6 +149,9 @@ func (l *Lab) start() (err error) {
 		return err
 	}
 	if err := l.writeNginxConf(); err != nil {
+		return err
+	}
+	if err := l.wrapCertbot(); err != nil {
 		return err
 	}
 	// Side by side: Pebble takes half a second to make its root's key.

@@ -211,11 +211,7 @@ func TestNothingIsLeftWhenTheProgramIsKilled(t *testing.T) {
 		_, err := os.Stat(dir)
 		return os.IsNotExist(err) && !running(master) && !running(worker)
 	}
-	for deadline := time.Now().Add(10 * time.Second); !gone(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still there after the program was killed: %s, nginx master %d or worker %d", dir, master, worker)
-		}
-	}
+	enginetest.Until(t, 10*time.Second, fmt.Sprintf("%s, nginx's master %d and its worker %d are gone", dir, master, worker), gone)
 }
 
 // running reports whether the process runs; one that only waits to be reaped does not.

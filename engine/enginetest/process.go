@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -127,6 +128,15 @@ func (p *process) stop() error {
 	_ = p.cmd.Process.Kill()
 	<-p.done
 	return fmt.Errorf("%s did not end within %v of SIGTERM and was killed", p.name, stopTimeout)
+}
+
+// Until waits until fact is true. If it is not within so long, the test fails, and says what was waited for: a fact in
+// words, such as "the route is served".
+func Until(t testing.TB, long time.Duration, what string, fact func() bool) {
+	t.Helper()
+	if !until(long, fact) {
+		t.Fatalf("waited %v in vain until %s", long, what)
+	}
 }
 
 // until polls fact and reports whether it became true in time.
