@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/crashfs"
@@ -72,27 +73,35 @@ func (m *matrix) withoutSync(s scenario, h *memoryHost, n int) []string {
 
 func TestEveryFsyncIsNeeded(t *testing.T) {
 	t.Cleanup(oneReader())
+	var mu sync.Mutex
 	harm, harmless := map[string]int{}, map[string]int{}
-	for _, s := range scenarios(t) {
-		if !*full && !slices.Contains([]string{"the first routes", "the first routes with one sync for all", "a refused reload is undone without hard links"}, s.name) {
-			continue
-		}
-		m, h, _ := newMatrix(t, s)
-		probe := h.clone()
-		n := 0
-		for _, op := range callsOf(probe, s.start(t, probe)) {
-			kind := m.kindOfSync(op)
-			if kind == "" {
+	t.Run("each", func(t *testing.T) {
+		for _, s := range scenarios(t) {
+			if !*full && !slices.Contains([]string{"the first routes", "the first routes with one sync for all", "a refused reload is undone without hard links"}, s.name) {
 				continue
 			}
-			if wrong := m.withoutSync(s, h.clone(), n); len(wrong) > 0 {
-				harm[kind]++
-			} else {
-				harmless[kind]++
-			}
-			n++
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				m, h, _ := newMatrix(t, s)
+				probe := h.clone()
+				n := 0
+				for _, op := range callsOf(probe, s.start(t, probe)) {
+					kind := m.kindOfSync(op)
+					if kind == "" {
+						continue
+					}
+					count := harmless
+					if wrong := m.withoutSync(s, h.clone(), n); len(wrong) > 0 {
+						count = harm
+					}
+					mu.Lock()
+					count[kind]++
+					mu.Unlock()
+					n++
+				}
+			})
 		}
-	}
+	})
 	for _, kind := range slices.Sorted(maps.Keys(harmless)) {
 		if harm[kind] == 0 {
 			t.Errorf("leaving out the fsync of %s does no harm: either it is not needed, or this test is blind", kind)
