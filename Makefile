@@ -9,6 +9,8 @@ STATICCHECK := bin/staticcheck-$(STATICCHECK_VERSION)
 FUZZ_SECONDS ?= 3
 # Of one package's tests.
 TEST_TIMEOUT ?= 9m
+# How many tests of one package run at a time: twice as many as there are cores, as they mostly wait for nginx and certbot.
+TEST_PARALLEL ?= $(shell echo $$((2 * $$(nproc))))
 
 .PHONY: help install build demo test fuzz lint bench bench-peers clean
 
@@ -27,7 +29,7 @@ demo: install build ## show plan, apply, HTTPS and rollback on a private nginx a
 # -count=1, because Go's test cache knows nothing of nginx and certbot.
 test: install ## go vet, every test with the race detector, and each fuzz target for a few seconds
 	go vet ./...
-	go test -race -count=1 -timeout $(TEST_TIMEOUT) ./...
+	go test -race -count=1 -timeout $(TEST_TIMEOUT) -parallel $(TEST_PARALLEL) ./...
 	.ci/fuzz $(FUZZ_SECONDS)
 
 fuzz: ## only the fuzz targets

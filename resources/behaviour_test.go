@@ -121,8 +121,10 @@ func (w *world) get(t *testing.T, url string, headers ...string) (*http.Response
 	return resp, string(body)
 }
 
-// dial waits for nginx to be there.
+// dial waits for nginx to be there, but not for ever.
 func dial(ctx context.Context, port int) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
 	for {
 		c, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil || ctx.Err() != nil {

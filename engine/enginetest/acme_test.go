@@ -26,6 +26,7 @@ func certonly(lab *enginetest.Lab, domain string) (string, error) {
 }
 
 func TestCertbotGetsACertificateThatNginxServes(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	lab := enginetest.Start(t, enginetest.Options{ACME: true, CertificateLifetime: time.Hour})
 	site := proxySite(lab, "www.example.test", lab.Upstream("www"))
@@ -64,6 +65,7 @@ func TestCertbotGetsACertificateThatNginxServes(t *testing.T) {
 }
 
 func TestCertificatesOfTheLabsOwnAreTrusted(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	lab := enginetest.Start(t, enginetest.Options{})
 	cert, key := lab.Certificate("own.example.test")

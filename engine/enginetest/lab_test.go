@@ -33,6 +33,7 @@ func proxySite(lab *enginetest.Lab, domain string, up *enginetest.Upstream) stri
 }
 
 func TestHandWrittenSitesServeTheirUpstreams(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	lab := enginetest.Start(t, enginetest.Options{})
 	plain, secure := lab.Upstream("plain"), lab.UpstreamTLS("secure")
@@ -57,6 +58,7 @@ func TestHandWrittenSitesServeTheirUpstreams(t *testing.T) {
 }
 
 func TestUpstreamCanBeSickAndGone(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	lab := enginetest.Start(t, enginetest.Options{})
 	up := lab.Upstream("api")
@@ -79,6 +81,7 @@ func TestUpstreamCanBeSickAndGone(t *testing.T) {
 }
 
 func TestWebSocketSurvivesAReloadInItsOldWorker(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	lab := enginetest.Start(t, enginetest.Options{Workers: 1})
 	is.NoErr(lab.Site("ws.conf", proxySite(lab, "ws.example.test", lab.Upstream("ws"))))
@@ -97,6 +100,7 @@ func TestWebSocketSurvivesAReloadInItsOldWorker(t *testing.T) {
 }
 
 func TestRefusedReloadIsAnErrorWithNginxsReason(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	lab := enginetest.Start(t, enginetest.Options{DefaultSite: true})
 	port := lab.FreePort()
@@ -123,6 +127,7 @@ func TestRefusedReloadIsAnErrorWithNginxsReason(t *testing.T) {
 }
 
 func TestNginxCanBeStoppedKilledAndStarted(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	lab := enginetest.Start(t, enginetest.Options{})
 	first := lab.MasterPID()
@@ -141,6 +146,7 @@ func TestNginxCanBeStoppedKilledAndStarted(t *testing.T) {
 }
 
 func TestBrokenConfigurationDoesNotStartAndSaysWhy(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	lab := enginetest.Start(t, enginetest.Options{})
 	is.NoErr(lab.StopNginx())
@@ -159,6 +165,7 @@ func TestMissingPartsAreNamedWithWhatToInstall(t *testing.T) {
 }
 
 func TestTreeDiffShowsWhatChanged(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	lab := enginetest.Start(t, enginetest.Options{DefaultSite: true, Glob: "*"})
 	before := lab.Tree()
@@ -174,6 +181,7 @@ func TestTreeDiffShowsWhatChanged(t *testing.T) {
 }
 
 func TestLabsHavePortsOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	a := enginetest.Start(t, enginetest.Options{})
 	b := enginetest.Start(t, enginetest.Options{})
@@ -190,6 +198,7 @@ func TestLabsHavePortsOfTheirOwn(t *testing.T) {
 const orphanDir = "ENGINETEST_ORPHAN"
 
 func TestNothingIsLeftWhenTheProgramIsKilled(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	if os.Getenv(orphanDir) != "" {
 		lab := enginetest.Start(t, enginetest.Options{ACME: true})

@@ -26,6 +26,7 @@ import (
 const hostsBefore = "127.0.0.1 localhost\n"
 
 func TestTheFileTheRegistryAndTheRouteComeTogether(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	b := newBench(t)
 	is.NoErr(run(t.Context(), b.options(), b.hosts, b.registry.URL, b.port, true))
@@ -53,6 +54,7 @@ func TestTheFileTheRegistryAndTheRouteComeTogether(t *testing.T) {
 }
 
 func TestAFailureLaterInThePlanTakesBothBack(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	b := newBench(t)
 	before := b.lab.Tree()
@@ -69,6 +71,7 @@ func TestAFailureLaterInThePlanTakesBothBack(t *testing.T) {
 }
 
 func TestAPlanIsStaleOnceTheRegistryHasChanged(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	b := newBench(t)
 	eng, err := engine.Open(withOwn(b.options()))
@@ -87,6 +90,7 @@ func TestAPlanIsStaleOnceTheRegistryHasChanged(t *testing.T) {
 // A process is killed right after it has told the registry, before it could write the receipt down. The next one finds
 // the journal and takes everything back.
 func TestAKilledApplyIsTakenBackByTheNextProcess(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	b := newBench(t)
 	before := b.lab.Tree()

@@ -19,6 +19,7 @@ func TestEveryFileIsADesiredStateThatNginxAccepts(t *testing.T) {
 	}
 	for _, name := range files {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			is := is.New(t)
 			lab := enginetest.Start(t, enginetest.Options{})
 			eng, err := engine.Open(lab.EngineOptions())

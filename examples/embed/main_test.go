@@ -36,15 +36,13 @@ func TestTheServiceIsReachableWhileItRuns(t *testing.T) {
 // undoes it.
 func waitUntilExposed(t *testing.T, eng *engine.Engine, ended <-chan error) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	enginetest.Until(t, 20*time.Second, "the service is exposed", func() bool {
 		select {
 		case err := <-ended:
 			t.Fatalf("the service ended: %v", err)
 		default:
 		}
-		if applies, err := eng.History(); err == nil && len(applies) > 0 {
-			return
-		}
-	}
-	t.Fatal("the service was not exposed within 20 s")
+		applies, err := eng.History()
+		return err == nil && len(applies) > 0
+	})
 }

@@ -15,6 +15,7 @@ import (
 )
 
 func TestAPlanOfAPullRequestIsAppliedOnMergeAndOnlyOnce(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	ci := newRunner(t)
 	ci.write("proxies.json", fmt.Sprintf(`{"routes": [{"droplet_name": "shop", "domain": "shop.example.com",
@@ -39,6 +40,7 @@ func TestAPlanOfAPullRequestIsAppliedOnMergeAndOnlyOnce(t *testing.T) {
 }
 
 func TestAWrongFileIsCommentedOn(t *testing.T) {
+	t.Parallel()
 	is := is.New(t)
 	ci := newRunner(t)
 	ci.write("proxies.json", `{"routes": [{"droplet_name": "shop", "domain": "not a domain", "upstream_port": 8001}]}`)
