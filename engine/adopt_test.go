@@ -96,6 +96,46 @@ func TestAnEditIsAdoptedIntoTheRoute(t *testing.T) {
 	is.Equal(h.page("alpha.example.test"), "other\n")
 }
 
+func TestWhatLeadsToHTTPSIsAdoptedWithoutALoss(t *testing.T) {
+	is, h := begin(t, enginetest.Options{})
+	h.bring("fpai-shop", "shop.example.test")
+	live := h.CertbotConfigDir + "/live/fpai-shop"
+	for name, redirect := range map[string]string{
+		"a server of its own":   "return 301 https://$host$request_uri;",
+		"by the server's name":  "return 301 https://$server_name$request_uri;",
+		"as certbot writes it":  "if ($host = shop.example.test) { return 301 https://$host$request_uri; } return 404;",
+		"beside the challenges": "location /.well-known/acme-challenge/ { root /srv/acme; } location / { return 301 https://$host$request_uri; }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			is := is.New(t)
+			is.NoErr(h.Site("shop.conf", fmt.Sprintf(`
+server { listen %d; server_name shop.example.test; %s }
+server {
+    listen %d ssl;
+    server_name shop.example.test;
+    ssl_certificate %s/fullchain.pem;
+    ssl_certificate_key %[4]s/privkey.pem;
+    add_header Strict-Transport-Security max-age=63072000;
+    location / {
+        proxy_pass http://127.0.0.1:%[5]d;
+        proxy_set_header X-Forwarded-Proto $scheme;
+    }
+}
+`, h.HTTPPort, redirect, h.HTTPSPort, live, h.up.Port())))
+			p, err := h.Plan(t.Context(), engine.Adopt(h.SitesAvailable+"/shop.conf", "shop"))
+			is.NoErr(err)
+			is.Equal(p.Warnings, nil)
+		})
+	}
+	is.NoErr(h.ReloadNginx())
+	_, err := h.Do(t.Context(), engine.Adopt(h.SitesAvailable+"/shop.conf", "shop"))
+	is.NoErr(err)
+	h.leaf("shop.example.test") // served with the certificate that was there
+	st, err := h.Route(t.Context(), "shop")
+	is.NoErr(err)
+	is.True(st.Route.EnableSSL())
+}
+
 func TestASiteThatIsNotUnderstoodIsRefusedWithTheReason(t *testing.T) {
 	_, h := begin(t, enginetest.Options{})
 	listen := fmt.Sprintf("listen %d; ", h.HTTPPort)

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/engine/enginetest"
@@ -119,4 +121,29 @@ func (h *realHost) clashingUpstream(r resources.Route) string {
 	}
 	h.t.Fatal("the route has no upstream block")
 	return ""
+}
+
+func TestWhoGivesUpWhileOthersAreBeforeItHasChangedNothing(t *testing.T) {
+	is, h := begin(t, enginetest.Options{})
+	slow := h.Upstream("slow")
+	slow.SetDelay(500 * time.Millisecond) // so that the first change takes that long
+	var first sync.WaitGroup
+	var firstErr error
+	first.Go(func() { _, firstErr = h.Do(t.Context(), engine.Put(route(t, "slow", slow.Port()))) })
+	enginetest.Until(t, 10*time.Second, "the first change is under way", func() bool { return slow.Requests() > 0 })
+
+	enough := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(50*time.Millisecond, func() { cancel(enough) })
+	_, err := h.Do(ctx, engine.Put(h.route("impatient")))
+	is.True(errors.Is(err, code(engine.Locked)))
+	is.True(errors.Is(err, enough))
+	is.Equal(engine.OutcomeOf(err), engine.Untouched)
+
+	first.Wait()
+	is.NoErr(firstErr) // and it harms nobody
+	h.put(h.route("next"))
+	routes, err := h.Routes(t.Context())
+	is.NoErr(err)
+	is.Equal(len(routes), 2)
 }

@@ -350,3 +350,30 @@ func TestACertificateListedByHandServesSeveralRoutes(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(h.lineages("live"), []string{"live/fpai-both"}) // shop uses it
 }
+
+func TestACertificateIsObtainedBeforeARouteUsesItAndGoesWithItsListing(t *testing.T) {
+	is, h := begin(t, enginetest.Options{ACME: true})
+	spare, err := resources.NewCertificate(resources.CertificateFields{Name: "spare", Domains: []string{"shop.example.test"}})
+	is.NoErr(err)
+	d := resources.Desired{Routes: []resources.Route{h.route("shop")}, Certificates: []resources.Certificate{spare}}
+	_, err = h.Do(t.Context(), engine.Desired(d))
+	is.NoErr(err)
+	is.Equal(h.lineages("live"), []string{"live/fpai-spare"})
+	is.Equal(h.page("shop.example.test"), "up\n") // over HTTP, as listed
+	p, err := h.Plan(t.Context(), engine.Desired(d))
+	is.NoErr(err)
+	is.True(p.Empty())
+	list, err := h.Certificates(t.Context())
+	is.NoErr(err)
+	is.Equal(len(list), 1)
+	is.True(list[0].Managed && list[0].Exists() && !list[0].Due)
+	is.Equal(list[0].Name, "spare")
+	certbot := h.Certbot(t.Context())
+	is.True(certbot.Present && certbot.Version != "")
+	is.Equal(certbot.Last.Certificate, "fpai-spare")
+
+	d.Certificates = nil
+	_, err = h.Do(t.Context(), engine.Desired(d))
+	is.NoErr(err)
+	is.Equal(h.lineages("live", "renewal"), nil)
+}

@@ -76,3 +76,34 @@ func TestMaintainLooksAtEveryIntervalMoreOrLessAndEndsWithItsContext(t *testing.
 		}
 	})
 }
+
+func TestMaintainHasNginxLoadWhatSomebodyElseRenewed(t *testing.T) {
+	is, h := begin(t, enginetest.Options{}, func(o *engine.Options) { o.ACME.RenewInterval = 200 * time.Millisecond })
+	h.bring("fpai-shop", "shop.example.test")
+	h.put(h.httpsRoute("shop"))
+	first := h.leaf("shop.example.test").SerialNumber
+	h.bring("fpai-shop", "shop.example.test")
+	is.Equal(h.leaf("shop.example.test").SerialNumber, first) // nginx has not loaded it
+
+	ctx, stop := context.WithCancel(t.Context())
+	reloads := make(chan *engine.Result, 100)
+	var maintained sync.WaitGroup
+	maintained.Go(func() {
+		h.Maintain(ctx, func(ctx context.Context, req engine.Request) (*engine.Result, error) {
+			res, err := h.Do(ctx, req)
+			if err == nil {
+				reloads <- res
+			}
+			return res, err
+		})
+	})
+	enginetest.Until(t, time.Minute, "the certificate is served", func() bool { return h.leaf("shop.example.test").SerialNumber.Cmp(first) != 0 })
+	enginetest.Until(t, time.Minute, "it is known to be served", func() bool { st := h.status("shop"); return st.ServedSerial == st.Serial })
+	stop()
+	maintained.Wait()
+	is.Equal(kinds((<-reloads).Plan), "test_config reload verify")
+	is.Equal(len(reloads), 0) // once, though it looks again and again
+	history, err := h.History()
+	is.NoErr(err)
+	is.Equal(history[0].Actor, "renewal")
+}
