@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
@@ -50,13 +51,15 @@ func (e *Engine) execute(ctx context.Context, p *planned, s *survey) (*Result, e
 	if p.plan.Empty() {
 		return &Result{Plan: p.plan}, nil
 	}
-	ready := make(chan error, 1)
-	go func() {
-		ready <- guarded(e.log, "the look at nginx", func() error { return e.checkReady(ctx, p.steps, s) })
-	}()
+	var ready error
+	var look sync.WaitGroup
+	look.Go(func() {
+		ready = guarded(e.log, "the look at nginx", func() error { return e.checkReady(ctx, p.steps, s) })
+	})
+	defer look.Wait()                      // whatever panics below: nobody looks any more once another writer may begin
 	a := e.newApplication(ctx, p, s.paths) // meanwhile: nginx may be testing its configuration
-	if err := <-ready; err != nil {
-		return nil, err
+	if look.Wait(); ready != nil {
+		return nil, ready
 	}
 	if changesConfiguration(p.steps) {
 		e.warnDraining(ctx, a)
