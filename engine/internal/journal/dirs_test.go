@@ -165,3 +165,12 @@ func TestAJournalThatNamesADirectoryOfNobodyIsNotBelieved(t *testing.T) {
 		is.True(errors.Is(b.check(), ErrDamaged))
 	}
 }
+
+func TestAJournalFromBeforeThereWereDirectoriesIsUndone(t *testing.T) {
+	is := is.New(t)
+	w, _, b := interrupted(t)
+	is.True(!strings.Contains(string(b), `"dirs"`)) // as versions before wrote it
+	_, err := w.recover()
+	is.NoErr(err)
+	sameTree(t, w.tree(true), newWorld(t).tree(true))
+}
