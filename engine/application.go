@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
@@ -15,20 +17,23 @@ type application struct {
 	e         *Engine
 	tx        *journal.Transaction
 	steps     []journal.Step
-	paths     nginx.Paths
-	reloading nginx.Reload    // the reload that was asked for last
-	tested    bool            // nginx accepted the new files, so by now anybody may have made it load them
-	missing   map[string]bool // steps whose certificate could not be had
-	changed   bool            // something was done that can be seen
+	was       place            // nginx, as it was found
+	reloading nginx.Reload     // the reload that was asked for last
+	loaded    nginx.Generation // what the last of them has brought
+	loadedAt  time.Time        // when that was seen
+	tested    bool             // nginx accepted the new files, so by now anybody may have made it load them
+	missing   map[string]bool  // steps whose certificate could not be had
+	changed   bool             // something was done that can be seen
 }
 
 // newApplication lays out what will be done, and writes nothing.
 func (e *Engine) newApplication(ctx context.Context, p *planned, paths nginx.Paths) *application {
+	before, _ := e.nginx.Generation(paths.PIDFile) // where none runs, none is reloaded
 	begin := journal.Begin{
 		ID: e.opts.NewID(), PlanID: p.plan.ID, Operation: p.plan.Operation, Actor: e.actor(ctx),
 		Summary: p.plan.Summary, Changes: p.plan.Changes,
 	}
-	return &application{e: e, tx: e.journals.New(begin, p.steps), steps: p.steps, paths: paths, missing: map[string]bool{}}
+	return &application{e: e, tx: e.journals.New(begin, p.steps), steps: p.steps, was: place{paths, before}, missing: map[string]bool{}}
 }
 
 // do does one step.
@@ -108,16 +113,38 @@ func (a *application) commit(result journal.Result) error {
 }
 
 // rollBack undoes, brings nginx back to what the files say if it may have loaded others, and puts the journal away.
-func (e *Engine) rollBack(ctx context.Context, tx *journal.Transaction, why string, loaded bool, paths nginx.Paths) error {
-	return guarded(e.log, "undo", func() error {
+// Where nginx refuses the files as they were, too, and serves what it served, the undo is finished all the same: complaint is
+// what nginx waits for then.
+func (e *Engine) rollBack(ctx context.Context, tx *journal.Transaction, why string, loaded bool, was place) (complaint, err error) {
+	err = guarded(e.log, "undo", func() error {
 		if err := tx.Undo(ctx); err != nil {
 			return err
 		}
 		if loaded {
-			if err := e.bringBack(ctx, paths); err != nil {
-				return err
+			if complaint = e.bringBack(ctx, was); complaint != nil && !e.asItWas(was, complaint) {
+				return fmt.Errorf("bring nginx back: %w", complaint)
 			}
 		}
 		return tx.Undone(why)
 	})
+	return complaint, err
+}
+
+// A place is where a running nginx is found, and what it had loaded before a change; both are empty where nobody knows.
+type place struct {
+	nginx.Paths
+	nginx.Generation
+}
+
+// asItWas reports whether an nginx that refuses to be brought back serves what it served before: it has kept what it had, and
+// nobody has had it load anything since.
+func (e *Engine) asItWas(was place, complaint error) bool {
+	if !errors.Is(complaint, nginx.ErrKept) && !errors.Is(complaint, nginx.ErrTwoMasters) {
+		return false
+	}
+	if was.Key == "" {
+		return true // a process that is dead knew; the files are as they were, and no more can be done
+	}
+	now, err := e.nginx.Generation(was.PIDFile)
+	return err == nil && now.Key == was.Key
 }

@@ -171,7 +171,7 @@ func (e *Engine) settleAfter(ctx context.Context, a *application, s *survey) {
 // warnDraining tells, before a reload adds to them, of old workers that pile up: an open WebSocket keeps the worker alive
 // that has it, with all its memory, reload after reload. As many as one reload leaves behind are no news.
 func (e *Engine) warnDraining(ctx context.Context, a *application) {
-	pid, err := e.nginx.Master(a.paths.PIDFile)
+	pid, err := e.nginx.Master(a.was.PIDFile)
 	if err != nil {
 		return
 	}
@@ -184,8 +184,13 @@ func (e *Engine) warnDraining(ctx context.Context, a *application) {
 		return
 	}
 	text := fmt.Sprintf("%d old workers of nginx still have open connections, such as WebSockets, from earlier reloads; worker_shutdown_timeout in nginx.conf bounds how long they live", n)
-	e.log.WarnContext(ctx, text, "draining", n)
-	e.emit(ctx, Event{Type: Warning, ApplyID: a.tx.ID(), Message: text})
+	e.warn(ctx, a.tx.ID(), text)
+}
+
+// warn tells what went well and still wants looking at.
+func (e *Engine) warn(ctx context.Context, applyID, text string) {
+	e.log.WarnContext(ctx, text)
+	e.emit(ctx, Event{Type: Warning, ApplyID: applyID, Message: text})
 }
 
 // abandon ends an apply that changed nothing visible yet.
@@ -211,13 +216,18 @@ func (a *application) takeBack(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*e.opts.Nginx.Timeout+time.Minute)
 	defer cancel()
 	e.emit(ctx, Event{Type: UndoStarted, ApplyID: a.tx.ID(), Error: failure.Error()})
-	err := e.rollBack(ctx, a.tx, failure.Error(), a.tested, a.paths)
+	complaint, err := e.rollBack(ctx, a.tx, failure.Error(), a.tested, a.was)
 	ev := Event{Type: UndoDone, ApplyID: a.tx.ID()}
 	failure.Outcome = Undone
-	if err != nil {
+	switch {
+	case err != nil:
 		failure.Outcome = NeedsRecovery
 		failure.Err = errors.Join(failure.Err, fmt.Errorf("undo: %w", err))
 		ev.Error = err.Error()
+	case complaint != nil:
+		failure.Err = errors.Join(failure.Err, fmt.Errorf("the files are as they were and nginx serves what it served, but it refuses them as well, so no reload will do before that is mended: %w", complaint))
+		failure.with("nginx_waits_for", complaint.Error())
+		ev.Message = complaint.Error()
 	}
 	e.emit(ctx, ev)
 	e.prune()

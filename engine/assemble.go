@@ -29,7 +29,10 @@ func (pl *planner) assemble() (*planned, error) {
 	}
 	steps := slices.Concat(pl.checks, pl.own, pl.siteSteps())
 	if pl.reload {
-		steps = append(steps, takeEffect(pl.certs.shows)...)
+		if len(pl.asks) == 0 {
+			pl.askOthers()
+		}
+		steps = append(steps, takeEffect(pl.certs.shows, pl.asks)...)
 	}
 	steps = append(steps, pl.obtainSteps(len(steps))...)
 	steps = append(steps, pl.final...)
@@ -72,6 +75,7 @@ func (pl *planner) obtainSteps(first int) []journal.Step {
 	}
 	var steps, use []journal.Step
 	var shows []handshake
+	var asks []ask
 	for _, o := range pl.obtain {
 		id := stepID(first + len(steps))
 		steps = append(steps, o.step)
@@ -79,22 +83,26 @@ func (pl *planner) obtainSteps(first int) []journal.Step {
 			h.DependsOn = id
 			shows = append(shows, h)
 		}
+		for _, q := range o.asks {
+			q.DependsOn = id
+			asks = append(asks, q)
+		}
 		for _, u := range o.use {
 			u.DependsOn = []string{id}
 			use = append(use, u)
 		}
 	}
-	return slices.Concat(steps, use, takeEffect(shows))
+	return slices.Concat(steps, use, takeEffect(shows, asks))
 }
 
-// takeEffect are the steps that make nginx use what is on disk, and present these certificates.
-func takeEffect(shows []handshake) []journal.Step {
+// takeEffect are the steps that make nginx use what is on disk, and find out that visitors get it.
+func takeEffect(shows []handshake, asks []ask) []journal.Step {
 	return []journal.Step{
 		{Step: plan.Step{Kind: plan.TestConfig, Description: "test the configuration (nginx -t)", Undo: "nothing to undo"}},
 		{Step: plan.Step{Kind: plan.Reload, Description: "tell nginx to load it", Undo: "load what was there before"}},
 		{Step: plan.Step{
-			Kind: plan.Verify, Description: "wait until new workers answer and no old one accepts", Undo: "nothing to undo",
-			Spec: handshakeSpec(shows),
+			Kind: plan.Verify, Description: "wait until new workers answer and no old one accepts, and ask for what has changed", Undo: "nothing to undo",
+			Spec: verificationSpec(shows, asks),
 		}},
 	}
 }

@@ -35,6 +35,7 @@ type obtaining struct {
 	step    journal.Step
 	use     []journal.Step
 	shows   []handshake
+	asks    []ask
 }
 
 // certificateOf returns the certificate a route can be served with now, and the one it has to get first, if any.
@@ -253,6 +254,7 @@ func (pl *planner) planHTTPS(r resources.Route, t *site, first *plan.State, spec
 		later = "goes to HTTPS once it has its certificate"
 	}
 	o.shows = append(o.shows, handshake{ServerName: r.Domain(), Fullchain: l.Files.Fullchain})
+	o.asks = append(o.asks, pl.asksFor(route{r}, true)...)
 	return later, nil
 }
 

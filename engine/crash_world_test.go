@@ -179,7 +179,13 @@ func (s *memoryServer) Test(context.Context) error {
 	return nil
 }
 
-func (s *memoryServer) StartReload(nginx.Paths) (nginx.Reload, error) { return memoryReload{s}, nil }
+func (s *memoryServer) StartReload(context.Context, nginx.Paths) (nginx.Reload, error) {
+	return memoryReload{s}, nil
+}
+
+func (s *memoryServer) Generation(string) (nginx.Generation, error) { return nginx.Generation{}, nil }
+
+func (s *memoryServer) Ask(context.Context, nginx.Question) error { return nil }
 
 type memoryReload struct{ s *memoryServer }
 

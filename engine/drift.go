@@ -13,9 +13,11 @@ import (
 type DriftKind string
 
 const (
-	Edited   DriftKind = "edited"   // the file, its rights or its header
-	Missing  DriftKind = "missing"  // the file is gone
-	Unlinked DriftKind = "unlinked" // the link was removed, or added
+	Edited    DriftKind = "edited"     // the file, its rights or its header
+	Missing   DriftKind = "missing"    // the file is gone
+	Unlinked  DriftKind = "unlinked"   // the link was removed, or added
+	NotLoaded DriftKind = "not_loaded" // the files are right, and the running nginx has loaded others
+	NotServed DriftKind = "not_served" // the files are right, and nginx does not run
 )
 
 // A Drift is a resource that was changed behind the program's back.

@@ -28,6 +28,8 @@ const (
 	ConfigDeleteFailed    Code = "CONFIG_DELETE_FAILED"
 	NginxTestFailed       Code = "NGINX_TEST_FAILED"
 	NginxReloadFailed     Code = "NGINX_RELOAD_FAILED"
+	NginxNotRunning       Code = "NGINX_NOT_RUNNING"
+	RouteNotServed        Code = "ROUTE_NOT_SERVED"
 	NginxBroken           Code = "NGINX_BROKEN"
 	SSLIssuanceFailed     Code = "SSL_ISSUANCE_FAILED"
 	RegistryNotConfigured Code = "REGISTRY_NOT_CONFIGURED"

@@ -137,7 +137,7 @@ func (e *Engine) carryOut(ctx context.Context, changes []plan.Change, steps []jo
 
 // reloadIsolated lets a running nginx take up what was isolated. One that does not run will when it is started.
 func (e *Engine) reloadIsolated(ctx context.Context) {
-	if err := e.bringBack(ctx, nginx.Paths{}); err != nil {
+	if err := e.bringBack(ctx, place{}); err != nil {
 		e.log.WarnContext(ctx, "nginx could not be reloaded", "error", err)
 	}
 }

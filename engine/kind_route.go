@@ -36,6 +36,9 @@ func (r route) Claims() []Claim {
 	return claims
 }
 
+// Names are what the route is asked for by.
+func (r route) Names() []string { return r.Domains() }
+
 // Needs are the files that all enabled routes share.
 func (r route) Needs() []Resource { return routeNeeds }
 

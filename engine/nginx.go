@@ -17,7 +17,9 @@ type server interface {
 	ConfPath(b *nginx.Build) string
 	Test(ctx context.Context) error
 	Master(pidFile string) (int, error)
-	StartReload(p nginx.Paths) (nginx.Reload, error)
+	StartReload(ctx context.Context, p nginx.Paths) (nginx.Reload, error)
+	Ask(ctx context.Context, q nginx.Question) error
+	Generation(pidFile string) (nginx.Generation, error)
 }
 
 // build returns what nginx's binary says of itself.

@@ -62,6 +62,8 @@ type planner struct {
 	sites   map[int]*sitesSteps // by depth
 	adopted *adoption           // the site that becomes a route, if one does
 	certs   certificates
+	asks    []ask            // what follows the first reload
+	ways    map[int][]string // see [planner.listeners]
 	obtain  []*obtaining
 	final   []journal.Step // once all else is done and can't be undone any more
 	reload  bool           // what nginx includes changes
@@ -69,7 +71,7 @@ type planner struct {
 
 func newPlanner(e *Engine, req Request, s *survey) *planner {
 	return &planner{
-		e: e, req: req, s: s, certs: newCertificates(), moves: newMoves(),
+		e: e, req: req, s: s, certs: newCertificates(), moves: newMoves(), doomed: map[string]bool{}, ways: map[int][]string{},
 		written: map[string]*plan.State{}, made: map[string]bool{}, sites: map[int]*sitesSteps{},
 		depths: map[string]int{}, drifted: map[string]DriftKind{},
 	}
@@ -135,6 +137,7 @@ func (pl *planner) planAll(ctx context.Context) error {
 		}
 	}
 	pl.reload = pl.reload || pl.req.Reload
+	pl.planLoad()
 	return nil
 }
 

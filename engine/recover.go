@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
-	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 )
 
 // A Recovery is what was found in disorder, and what became of it.
@@ -101,7 +100,10 @@ func (e *Engine) recoverTransaction(ctx context.Context, tx *journal.Transaction
 	found := &Recovery{ID: tx.ID(), Operation: tx.Operation(), RolledBack: tx.Ended() != journal.Committed}
 	var err error
 	if tx.Ended() == "" {
-		err = e.rollBack(ctx, tx, "interrupted", true, nginx.Paths{})
+		var complaint error
+		if complaint, err = e.rollBack(ctx, tx, "interrupted", true, place{}); complaint != nil {
+			found.NginxError = complaint.Error()
+		}
 	} else {
 		err = tx.Finish()
 	}

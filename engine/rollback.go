@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
@@ -52,7 +54,33 @@ func (pl *planner) planRollback(id string) error {
 		pl.changes = append(pl.changes, reversed(c, id))
 	}
 	pl.reload = len(pl.own) > 0
+	pl.askRestored()
 	return nil
+}
+
+// askRestored plans the questions about the sites that a rollback writes again and that nginx will read then, and about some
+// of those that it does not touch.
+func (pl *planner) askRestored() {
+	after := map[string]*plan.State{}
+	for _, step := range pl.own {
+		after[step.Path] = step.After
+	}
+	will := func(path string, now *plan.State) *plan.State { return cmp.Or(after[path], now) }
+	for _, address := range slices.Sorted(maps.Keys(pl.s.sites)) {
+		t := pl.s.sites[address]
+		file, link := will(t.path, t.file), will(t.link, t.linkState)
+		if after[t.path] == nil && after[t.link] == nil || !file.Exists || !link.IsLink() {
+			continue
+		}
+		if h := pl.e.readHeader(file.Content); h.err == nil {
+			pl.askChanged(h.resource, h.managed.Certificate != nil)
+		}
+	}
+	for address, t := range pl.s.sites {
+		if after[t.path] != nil || after[t.link] != nil {
+			pl.doomed[address] = true // not to be asked for as it is now
+		}
+	}
 }
 
 // keepDone leaves of an apply what a rollback takes back: not what was left out of it, nor files that other routes have come

@@ -17,7 +17,6 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/certificate"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/plain"
-	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
 // What counts as served is what a client gets. nginx loads certificates when it loads its configuration, so one that was
@@ -38,20 +37,32 @@ func (h handshake) certificate() string {
 	return certificateName(lineageAt(h.Fullchain))
 }
 
-// handshakeSpec is the spec of a verify step.
-func handshakeSpec(hs []handshake) json.RawMessage {
-	if len(hs) == 0 {
+// A verification is the spec of a verify step.
+type verification struct {
+	Handshakes []handshake `json:"handshakes,omitempty"`
+	Asks       []ask       `json:"asks,omitempty"`
+}
+
+// verificationSpec encodes as much of it as is done.
+func verificationSpec(hs []handshake, asks []ask) json.RawMessage {
+	if len(hs)+len(asks) == 0 {
 		return nil
 	}
-	if n := len(hs); n > maxHandshakes {
-		some := make([]handshake, maxHandshakes)
-		for i := range some {
-			some[i] = hs[i*n/maxHandshakes]
-		}
-		hs = some
-	}
-	b, _ := json.Marshal(hs) // strings: can't fail
+	b, _ := json.Marshal(verification{evenly(hs, maxHandshakes), evenly(asks, maxAsks)}) // texts: can't fail
 	return b
+}
+
+// evenly returns at most so many of a list, from all over it.
+func evenly[T any](list []T, most int) []T {
+	n := len(list)
+	if n <= most {
+		return list
+	}
+	some := make([]T, most)
+	for i := range some {
+		some[i] = list[i*n/most]
+	}
+	return some
 }
 
 // maxHandshakes bounds how many are made at once: one costs both sides a millisecond, and new workers that present some of
@@ -103,14 +114,7 @@ type sighting struct {
 }
 
 // verifyServed makes the handshakes of a verify step, but for those whose certificate could not be had.
-func (a *application) verifyServed(ctx context.Context, step plan.Step) error {
-	if len(step.Spec) == 0 {
-		return nil
-	}
-	var shows []handshake
-	if err := json.Unmarshal(step.Spec, &shows); err != nil {
-		return failf(Internal, err, "read the step's spec")
-	}
+func (a *application) verifyServed(ctx context.Context, shows []handshake) error {
 	return host.ForEach(len(shows), 8, func(i int) error {
 		if a.missing[shows[i].DependsOn] {
 			return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -24,6 +25,8 @@ type site struct {
 	ours     bool  // the program wrote the file
 	damaged  error // the program wrote it, but its header can't be read any more
 	enabled  bool  // the link is there and leads to the file
+	// changedAt is when file or link were last changed in any way; zero where the system does not tell.
+	changedAt time.Time
 }
 
 // newSite returns the place of a resource that may or may not be there.
@@ -67,6 +70,7 @@ func (e *Engine) readSite(o *host.Observer, t *site) error {
 		return failf(ConfigReadFailed, err, "read a link")
 	}
 	t.file, t.linkState = file.State, link.State
+	t.changedAt = latest(file.ChangedAt(), link.ChangedAt())
 	t.enabled = t.linkState.IsLink() && leadsTo(t.link, t.linkState.Target, t.path)
 	if !t.file.Exists {
 		// A link of ours whose file somebody removed.
@@ -89,6 +93,13 @@ func (e *Engine) readSite(o *host.Observer, t *site) error {
 	return nil
 }
 
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 // A header is what a managed file says of itself.
 type header struct {
 	managed  resources.Managed
@@ -102,21 +113,22 @@ var errForeignKind = errors.New("a kind of resource that this program does not k
 
 // headerOf reads a file's header. It is read once: that costs more than finding the file unchanged.
 func (e *Engine) headerOf(f *host.Found) header {
-	return f.Memo(func(content []byte) any {
-		var h header
-		if h.managed, h.err = resources.ParseManaged(content); h.err != nil {
-			return h
-		}
-		if _, known := e.kinds[h.managed.Kind]; !known {
-			h.err = fmt.Errorf("%w: %s", errForeignKind, h.managed.Kind)
-			return h
-		}
-		var err error
-		if h.resource, err = e.decode(h.managed.Kind, h.managed.Spec); err != nil {
-			h.err = fmt.Errorf("%w: %s: %w", resources.ErrDamaged, h.managed.Kind, err)
-		}
+	return f.Memo(func(content []byte) any { return e.readHeader(content) }).(header)
+}
+
+func (e *Engine) readHeader(content []byte) (h header) {
+	if h.managed, h.err = resources.ParseManaged(content); h.err != nil {
 		return h
-	}).(header)
+	}
+	if _, known := e.kinds[h.managed.Kind]; !known {
+		h.err = fmt.Errorf("%w: %s", errForeignKind, h.managed.Kind)
+		return h
+	}
+	var err error
+	if h.resource, err = e.decode(h.managed.Kind, h.managed.Spec); err != nil {
+		h.err = fmt.Errorf("%w: %s: %w", resources.ErrDamaged, h.managed.Kind, err)
+	}
+	return h
 }
 
 // leadsTo reports whether a link with this target, at link, is a link to path.

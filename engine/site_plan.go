@@ -81,6 +81,9 @@ func (pl *planner) planSite(d *draft) error {
 	}
 	pl.changes = append(pl.changes, change.Change)
 	pl.drifted[t.address] = change.drift
+	if change.Action != plan.Unchanged {
+		pl.askChanged(d.resource, d.cert != nil)
+	}
 	if change.asked {
 		pl.checks = append(pl.checks, d.checks...)
 	}

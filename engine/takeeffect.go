@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,13 +23,17 @@ func (e *Engine) checkReady(ctx context.Context, steps []journal.Step, s *survey
 	if !slices.ContainsFunc(steps, func(s journal.Step) bool { return s.Kind == plan.Reload }) {
 		return nil
 	}
-	if _, err := e.nginx.Master(s.paths.PIDFile); err != nil {
-		return failf(NginxBroken, err, "start nginx first (systemctl start nginx): a change counts only when a running nginx has taken it up")
+	master, err := e.nginx.Master(s.paths.PIDFile)
+	if err != nil {
+		return failf(NginxNotRunning, err, "start nginx first (systemctl start nginx): a change counts only when a running nginx has taken it up")
+	}
+	if other := nginx.Other(s.paths.PIDFile, master); other != 0 {
+		return failf(NginxBroken, nginx.ErrTwoMasters, "pids %d and %d: let the upgrade be finished, or backed out, first", other, master)
 	}
 	if e.knownGood(s) {
 		return nil
 	}
-	err := e.test(ctx, NginxBroken, "nginx's configuration was broken already, before anything was changed; mend it first")
+	err = e.test(ctx, NginxBroken, "nginx's configuration was broken already, before anything was changed; mend it first")
 	if refusal, ok := errors.AsType[*nginx.Refusal](err); ok && mends(steps, refusal) {
 		return nil
 	}
@@ -90,6 +95,7 @@ func (e *Engine) noteTested(a *application, s *survey) {
 			delete(now, step.Path)
 		}
 	}
+	e.noteLoad(a, now)
 	e.mu.Lock()
 	e.tested = now
 	e.mu.Unlock()
@@ -111,7 +117,7 @@ func (a *application) reload(ctx context.Context) error {
 	if err := a.tx.Settle(); err != nil {
 		return failf(ConfigWriteFailed, err, "make the change durable")
 	}
-	r, err := a.e.nginx.StartReload(a.paths)
+	r, err := a.e.nginx.StartReload(ctx, a.was.Paths)
 	if err != nil {
 		return failf(NginxReloadFailed, err, "reload nginx")
 	}
@@ -127,19 +133,31 @@ func (a *application) verify(ctx context.Context, step plan.Step) error {
 		}
 		return failf(NginxReloadFailed, err, "nginx did not take the new configuration up").with("nginx_output", err.Error())
 	}
-	return a.verifyServed(ctx, step)
+	a.loaded, _ = a.e.nginx.Generation(a.was.PIDFile) // what is not known is not remembered
+	a.loadedAt = a.e.opts.Clock()
+	if len(step.Spec) == 0 {
+		return nil
+	}
+	var v verification
+	if err := json.Unmarshal(step.Spec, &v); err != nil {
+		return failf(Internal, err, "read the step's spec")
+	}
+	if err := a.verifyServed(ctx, v.Handshakes); err != nil {
+		return err
+	}
+	return a.verifyAsked(ctx, v.Asks)
 }
 
 // bringBack makes a running nginx serve what the files say, now that they are as they were. Files that nginx refuses
 // although they are were refused before, too: then it goes on with what it has, and that is reported. Without paths, it
 // looks for them.
-func (e *Engine) bringBack(ctx context.Context, paths nginx.Paths) (err error) {
-	if paths.PIDFile == "" {
-		if paths, err = e.locate(ctx); err != nil {
+func (e *Engine) bringBack(ctx context.Context, was place) (err error) {
+	if was.PIDFile == "" {
+		if was.Paths, err = e.locate(ctx); err != nil {
 			return err
 		}
 	}
-	if _, err := e.nginx.Master(paths.PIDFile); err != nil {
+	if _, err := e.nginx.Master(was.PIDFile); err != nil {
 		e.log.WarnContext(ctx, "nginx does not run, so there is nothing to bring back", "error", err)
 		return nil
 	}
@@ -150,14 +168,11 @@ func (e *Engine) bringBack(ctx context.Context, paths nginx.Paths) (err error) {
 		}
 		return err
 	}
-	r, err := e.nginx.StartReload(paths)
+	r, err := e.nginx.StartReload(ctx, was.Paths)
 	if err != nil {
-		return fmt.Errorf("bring nginx back: %w", err)
+		return err
 	}
-	if err := r.Wait(ctx); err != nil {
-		return fmt.Errorf("bring nginx back: %w", err)
-	}
-	return nil
+	return r.Wait(ctx)
 }
 
 // locate finds where nginx's pid file and log are. They are empty where there is no nginx.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
@@ -13,6 +14,7 @@ const (
 	Active     = "active"      // served as it should be
 	PendingSSL = "pending_ssl" // served over HTTP only, until it has its certificate
 	Disabled   = "disabled"    // its file is there, and not enabled
+	Unserved   = "not_served"  // nginx does not run, or has not loaded it as it is
 )
 
 // A RouteStatus is a route as it stands on disk.
@@ -29,16 +31,23 @@ type RouteStatus struct {
 	// Fingerprint is the SHA-256 of the file as it is: it changes with every edit, whoever makes it.
 	Fingerprint string
 	File        string
+
+	changedAt time.Time // see [site]
 }
 
-// Routes returns every managed route, by name. It reads files only: no lock is taken and no program is run, so it
+// Routes returns every managed route, by name. It reads files and looks at nginx's processes: no lock is taken, so it
 // answers while an apply runs, and shows each route as it was before or as it is after.
-func (e *Engine) Routes(context.Context) ([]RouteStatus, error) {
-	return e.listed.routes(e)
+func (e *Engine) Routes(ctx context.Context) ([]RouteStatus, error) {
+	list, err := e.listed.routes(e)
+	if err != nil {
+		return nil, err
+	}
+	e.compareLoaded(ctx, list)
+	return list, nil
 }
 
 // Route returns one managed route. Without it, the error has the code ProxyNotFound.
-func (e *Engine) Route(_ context.Context, name string) (RouteStatus, error) {
+func (e *Engine) Route(ctx context.Context, name string) (RouteStatus, error) {
 	if !isName(name) {
 		return RouteStatus{}, notFound(name)
 	}
@@ -49,7 +58,29 @@ func (e *Engine) Route(_ context.Context, name string) (RouteStatus, error) {
 	if !t.ours {
 		return RouteStatus{}, notFound(name)
 	}
-	return t.status(), nil
+	list := []RouteStatus{t.status()}
+	e.compareLoaded(ctx, list)
+	return list[0], nil
+}
+
+// compareLoaded says of the routes that nginx can't have loaded that they are not served. While a change is being made by
+// this process, files are ahead of nginx for a moment, and nothing is said.
+func (e *Engine) compareLoaded(ctx context.Context, list []RouteStatus) {
+	if len(list) == 0 || len(e.writing) > 0 {
+		return
+	}
+	b, err := e.build(ctx)
+	if err != nil {
+		return // without nginx nothing is known; health says so
+	}
+	paths, _ := e.paths(e.observer(), b) // without its configuration nginx has the pid file it was built with
+	r, err := e.running(paths)
+	stopped := errors.Is(err, nginx.ErrNotRunning)
+	for i := range list {
+		if s := &list[i]; (s.Status == Active || s.Status == PendingSSL) && (stopped || !r.hasLoaded(s.changedAt)) {
+			s.Status = Unserved
+		}
+	}
 }
 
 // isName reports whether there can be a route of that name, which has become a part of a path.
@@ -62,7 +93,7 @@ func (t *site) status() RouteStatus {
 	m, r := t.managed, t.route()
 	s := RouteStatus{
 		Name: nameOf(t.address), Route: r, Status: Active, HTTPS: m.Certificate != nil, Certificate: m.Certificate,
-		Drifted: m.Drifted || t.damaged != nil || !t.file.Exists, Fingerprint: m.Fingerprint, File: t.path,
+		Drifted: m.Drifted || t.damaged != nil || !t.file.Exists, Fingerprint: m.Fingerprint, File: t.path, changedAt: t.changedAt,
 	}
 	switch {
 	case r.IsZero():

@@ -43,6 +43,15 @@ func newFound(key Key, s *plan.State) *Found {
 	return &Found{key: key, State: s, text: s.String(), memo: &memo{}}
 }
 
+// ChangedAt is when what was found was last changed in any way, its rights, owner and names included (st_ctime of stat(2)),
+// which no program can set back; zero where the system does not tell.
+func (f *Found) ChangedAt() time.Time {
+	if f.key == (Key{}) {
+		return time.Time{}
+	}
+	return time.Unix(0, f.key.ctime)
+}
+
 // Memo returns what read makes of the content, from memory where the file is still the same. All callers within a process
 // must mean the same by it.
 func (f *Found) Memo(read func(content []byte) any) any {

@@ -50,6 +50,8 @@ var table = map[engine.Code]meaning{
 	engine.NginxReloadFailed:     {http.StatusInternalServerError, refused},
 	engine.Internal:              {http.StatusInternalServerError, refused},
 	engine.SSLIssuanceFailed:     {http.StatusBadGateway, refused},
+	engine.NginxNotRunning:       {http.StatusServiceUnavailable, refused},
+	engine.RouteNotServed:        {http.StatusInternalServerError, refused},
 	engine.NginxBroken:           {http.StatusServiceUnavailable, refused},
 	engine.RegistryNotConfigured: {http.StatusServiceUnavailable, refused},
 	engine.RegistryUnavailable:   {http.StatusServiceUnavailable, refused},

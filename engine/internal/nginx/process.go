@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+	"unsafe"
 )
 
 // ErrNotRunning is in the chain where there is no master process to reload.
@@ -26,7 +28,7 @@ func (n *Nginx) Master(pidFile string) (int, error) {
 		return 0, fmt.Errorf("%w: %s does not hold a pid", ErrNotRunning, pidFile)
 	}
 	// A pid file outlives a killed master, and its pid may by now be anybody's: never signal on its word alone.
-	if title := processTitle(pid); !strings.HasPrefix(title, "nginx: master process") {
+	if !isMaster(pid) {
 		return 0, fmt.Errorf("%w: %s names pid %d, which is no nginx master", ErrNotRunning, pidFile, pid)
 	}
 	return pid, nil
@@ -120,18 +122,54 @@ func (w Workers) Started() time.Time {
 	return oldest
 }
 
+// A Generation is what a running nginx has loaded, by when: a reload brings another, and so do a restart and an upgrade.
+type Generation struct {
+	// Key is the same as long as the workers are; empty where the kernel does not tell.
+	Key string
+	// Since is a time by which the workers had loaded what they have.
+	Since time.Time
+}
+
+// tick is how much later than the kernel says a process may have been started.
+const tick = time.Second / clockTicks
+
+// Generation returns that of the nginx whose pid file it is. Without a running one the error has [ErrNotRunning] in its chain.
+func (n *Nginx) Generation(pidFile string) (Generation, error) {
+	master, err := n.Master(pidFile)
+	if err != nil {
+		return Generation{}, err
+	}
+	w, err := WorkersOf(master)
+	since := w.Started()
+	born, ok := startOf(master)
+	if err != nil || since.IsZero() || !ok {
+		return Generation{}, nil
+	}
+	pids := slices.Sorted(maps.Keys(w.Accepting))
+	return Generation{
+		// Rounded, since the time of the boot is only as exact as two clocks are together.
+		Key:   fmt.Sprintf("%d %d %d", master, since.Sub(born).Round(time.Second/4).Milliseconds(), pids[0]),
+		Since: since.Add(tick),
+	}, nil
+}
+
 // clockTicks is how many of the kernel's clock ticks a second has, as proc(5) counts them: 100 on every architecture of
 // Linux that Go runs on.
 const clockTicks = 100
 
-// startOf returns when a process was started, to a hundredth of a second.
-func startOf(pid int) (time.Time, bool) {
+// statOf returns what proc(5) has in a process's stat behind the command's name, which is in parentheses and may hold
+// anything: its state first, and its start, field 22, as the 20th.
+func statOf(pid int) []string {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return time.Time{}, false
+		return nil
 	}
-	// The command's name is in parentheses and may hold anything; the start is field 22, the 20th behind it.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	return strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+}
+
+// startOf returns when a process was started, to a hundredth of a second.
+func startOf(pid int) (time.Time, bool) {
+	fields := statOf(pid)
 	if len(fields) < 20 {
 		return time.Time{}, false
 	}
@@ -143,17 +181,71 @@ func startOf(pid int) (time.Time, bool) {
 	return boot.Add(time.Duration(ticks) * time.Second / clockTicks), true
 }
 
-// bootTime returns when the host was started.
+// clockBoot is CLOCK_BOOTTIME of clock_gettime(2), by which the kernel tells when a process was started.
+const clockBoot = 7
+
+// bootTime returns when the host was started: exact to what passes between two looks at two clocks. The kernel's own word for
+// it, btime in proc(5), is in whole seconds.
 func bootTime() (time.Time, bool) {
-	b, err := os.ReadFile("/proc/stat")
-	if err != nil {
+	var up syscall.Timespec
+	if _, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockBoot, uintptr(unsafe.Pointer(&up)), 0); errno != 0 {
 		return time.Time{}, false
 	}
-	for line := range strings.Lines(string(b)) {
-		if text, ok := strings.CutPrefix(line, "btime "); ok {
-			seconds, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-			return time.Unix(seconds, 0).UTC(), err == nil
+	return time.Now().Add(-time.Duration(up.Nano())), true
+}
+
+// Idle reports whether a master has nothing to do: it waits for a signal in sigsuspend(2). One that reads its configuration,
+// starts workers or puts others to rest does not. Where the kernel does not tell, known is false.
+func Idle(master int) (idle, known bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(master) + "/syscall")
+	if err != nil {
+		return false, false
+	}
+	call, _, _ := strings.Cut(string(b), " ")
+	return call == strconv.Itoa(syscall.SYS_RT_SIGSUSPEND), true
+}
+
+// Other returns the second master where there are two: between the signals USR2 and QUIT of a binary upgrade both accept
+// connections, each with the configuration that it has loaded, and only one of them is told of a reload. It is 0 where there
+// is one master alone.
+func Other(pidFile string, master int) int {
+	if b, err := os.ReadFile(pidFile + ".oldbin"); err == nil {
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && pid != master && isMaster(pid) {
+			return pid
 		}
 	}
-	return time.Time{}, false
+	// The new one is a child of the old one. A child of the one in the pid file tells nothing: a worker that has just been
+	// forked looks like its master.
+	if parent := parentOf(master); parent > 1 && isMaster(parent) {
+		return parent
+	}
+	return 0
+}
+
+func isMaster(pid int) bool { return strings.HasPrefix(processTitle(pid), "nginx: master process") }
+
+// parentOf returns the pid of a process's parent; 0 if it is not known.
+func parentOf(pid int) int {
+	fields := statOf(pid)
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
+}
+
+// WorkersUser returns the user and group that a master's accepting workers run as.
+func WorkersUser(master int) (uid, gid uint32, ok bool) {
+	w, err := WorkersOf(master)
+	if err != nil {
+		return 0, 0, false
+	}
+	for pid := range w.Accepting {
+		if info, err := os.Stat("/proc/" + strconv.Itoa(pid)); err == nil {
+			if st, ok := info.Sys().(*syscall.Stat_t); ok {
+				return st.Uid, st.Gid, true
+			}
+		}
+	}
+	return 0, 0, false
 }

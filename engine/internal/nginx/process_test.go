@@ -51,7 +51,7 @@ func TestOnlyARunningMasterIsBelieved(t *testing.T) {
 		is.NoErr(os.WriteFile(file, []byte(text), 0o644))
 		_, err := n.Master(file)
 		is.True(errors.Is(err, ErrNotRunning)) // text
-		_, err = n.StartReload(Paths{PIDFile: file})
+		_, err = n.StartReload(t.Context(), Paths{PIDFile: file})
 		is.True(errors.Is(err, ErrNotRunning)) // and is not signalled
 	}
 	master := titled(t, masterTitle)

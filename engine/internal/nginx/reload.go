@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,10 +26,23 @@ type reloading struct {
 	patience time.Duration
 }
 
-// StartReload asks the master to load the configuration.
-func (n *Nginx) StartReload(p Paths) (Reload, error) {
+// ErrKept is in the chain of a reload that nginx did not go through with: it serves what it served before.
+var ErrKept = errors.New("nginx kept its old configuration")
+
+// ErrTwoMasters is in the chain while an upgrade of nginx's binary is under way: the old master and the new one both answer.
+var ErrTwoMasters = errors.New("two nginx masters are running: an upgrade of its binary is under way")
+
+// StartReload asks the master to load the configuration. What it has loaded once that is over was read after this call
+// began: if the master is still at work for somebody else's reload, that is waited for first.
+func (n *Nginx) StartReload(ctx context.Context, p Paths) (Reload, error) {
 	pid, err := n.Master(p.PIDFile)
 	if err != nil {
+		return nil, err
+	}
+	if other := Other(p.PIDFile, pid); other != 0 {
+		return nil, fmt.Errorf("%w (pids %d and %d)", ErrTwoMasters, other, pid)
+	}
+	if err := n.awaitIdle(ctx, pid); err != nil {
 		return nil, err
 	}
 	children, err := childrenOf(pid)
@@ -44,6 +58,23 @@ func (n *Nginx) StartReload(p Paths) (Reload, error) {
 		return nil, fmt.Errorf("signal nginx (pid %d): %w", pid, err)
 	}
 	return r, nil
+}
+
+// awaitIdle returns once the master waits for signals, or the kernel does not tell.
+func (n *Nginx) awaitIdle(ctx context.Context, master int) error {
+	for deadline := time.Now().Add(n.timeout); ; {
+		if idle, known := Idle(master); idle || !known {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("nginx (pid %d) was busy for %s, with somebody else's reload perhaps", master, n.timeout)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // Wait returns once every new connection is answered by the new configuration: new workers run and no old one accepts.
@@ -63,7 +94,7 @@ func (r *reloading) Wait(ctx context.Context) error {
 		}
 		if now := time.Now(); now.After(logCheck) {
 			if line := r.complaint(); line != "" {
-				return fmt.Errorf("nginx kept its old configuration: %s", line)
+				return fmt.Errorf("%w: %s", ErrKept, line)
 			}
 			if now.After(deadline) {
 				return fmt.Errorf("nginx (pid %d) did not put new workers in charge within %s", r.master, r.patience)
