@@ -224,6 +224,7 @@ func (a *application) takeBack(ctx context.Context, cause error) error {
 		failure.Outcome = NeedsRecovery
 		failure.Err = errors.Join(failure.Err, fmt.Errorf("undo: %w", err))
 		ev.Error = err.Error()
+	case failure.Code == NginxTestFailed && e.wasBroken(ctx, failure):
 	case complaint != nil:
 		failure.Err = errors.Join(failure.Err, fmt.Errorf("the files are as they were and nginx serves what it served, but it refuses them as well, so no reload will do before that is mended: %w", complaint))
 		failure.with("nginx_waits_for", complaint.Error())
@@ -232,6 +233,18 @@ func (a *application) takeBack(ctx context.Context, cause error) error {
 	e.emit(ctx, ev)
 	e.prune()
 	return failure
+}
+
+// wasBroken reports whether nginx refuses the files as they were, too, and makes that the failure: the test before a change is
+// left out where nothing has changed of what nginx has accepted, and a certificate that another site names may be gone all the same.
+func (e *Engine) wasBroken(ctx context.Context, failure *Error) bool {
+	err := e.test(ctx, NginxBroken, "nginx's configuration was broken already, before anything was changed; mend it first")
+	was, ok := errors.AsType[*Error](err)
+	if _, refused := errors.AsType[*nginx.Refusal](err); !ok || !refused {
+		return false
+	}
+	failure.Code, failure.Message, failure.Err, failure.Details = was.Code, was.Message, was.Err, was.Details
+	return true
 }
 
 // partialError is the error of an apply that left routes without their certificate. If it did nothing else, it changed

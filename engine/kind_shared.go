@@ -46,33 +46,11 @@ func (s shared) Plan(_ context.Context, _ *host.Observer, b *Builder) error {
 	if s == sharedMaps {
 		return b.site(func() ([]byte, error) { return resources.RenderMaps(pl.s.settings) })
 	}
-	free := pl.freeDefaults()
+	free, err := pl.freeDefaults()
+	if err != nil {
+		return err
+	}
 	return b.site(func() ([]byte, error) { return resources.RenderDefault(pl.s.settings, free) })
-}
-
-// freeDefaults returns the sockets whose default server no other site of the host is. Two default servers on one socket
-// would keep nginx from starting; none would hand unknown hosts to the first route in the alphabet.
-func (pl *planner) freeDefaults() resources.DefaultListens {
-	if pl.e.opts.Nginx.NoDefaultServer {
-		return resources.DefaultListens{}
-	}
-	s, https := pl.s.settings, pl.servesHTTPS()
-	free := resources.DefaultListens{HTTP4: true, HTTP6: s.IPv6, HTTPS4: https, HTTPS6: https && s.IPv6}
-	for _, site := range pl.s.foreign {
-		for _, l := range site.Listens {
-			if !l.Default {
-				continue
-			}
-			ip4, ip6 := l.Address == "" || l.Address == "0.0.0.0", l.Address == "::"
-			switch l.Port {
-			case s.HTTPPort:
-				free.HTTP4, free.HTTP6 = free.HTTP4 && !ip4, free.HTTP6 && !ip6
-			case s.HTTPSPort:
-				free.HTTPS4, free.HTTPS6 = free.HTTPS4 && !ip4, free.HTTPS6 && !ip6
-			}
-		}
-	}
-	return free
 }
 
 // servesHTTPS reports whether an enabled resource will be served over HTTPS, or waits for that.

@@ -27,6 +27,8 @@ type survey struct {
 	sites    map[string]*site // by address
 	// foreign are the sites of configurations that are not managed, wherever nginx.conf includes them from.
 	foreign []resources.Site
+	// before is how many of them nginx has read when it comes to the managed ones.
+	before int
 	// claims are the domains of all sites, found when they are first asked for: once for a whole batch of changes.
 	claims func() map[Claim][]claimant
 	// certificates are the files that those sites name as certificates and keys, with the file that names each.
@@ -113,6 +115,7 @@ func (s *survey) readConfiguration(e *Engine) error {
 		return failf(ConfigReadFailed, err, "read nginx's configuration")
 	}
 	s.foreign = resources.Sites(tree)
+	s.before, _ = serversBefore(tree)
 	s.certificates = certificatesIn(tree)
 	if !r.sawEnabled {
 		return failf(NginxBroken, nil, "%s includes nothing from %s, so no route could take effect: add \"include %s/*.conf;\" to its http block", conf, e.opts.Nginx.SitesEnabled, e.opts.Nginx.SitesEnabled)
@@ -127,6 +130,7 @@ type confReader struct {
 	dir        string // what relative includes are relative to
 	enabledDir string
 	sawEnabled bool
+	marked     bool // the place of the managed sites is found
 	files      int
 }
 
@@ -192,6 +196,9 @@ func (r *confReader) include(pattern string, depth int) ([]nginxconf.Directive, 
 	}
 	var out []nginxconf.Directive
 	for _, path := range paths {
+		if inEnabled && !r.marked && filepath.Base(path) >= resources.FilePrefix {
+			out, r.marked = append(out, nginxconf.Directive{Name: managedMark}), true
+		}
 		if address, ok := resources.AddressOf(filepath.Base(path)); ok && inEnabled && r.s.isManaged(address) {
 			continue // its header says all
 		}
@@ -203,7 +210,31 @@ func (r *confReader) include(pattern string, depth int) ([]nginxconf.Directive, 
 		}
 		out = append(out, included...)
 	}
+	if inEnabled && !r.marked {
+		out, r.marked = append(out, nginxconf.Directive{Name: managedMark}), true
+	}
 	return out, nil
+}
+
+// managedMark stands in a tree where nginx comes to the managed sites. No directive can be called so.
+const managedMark = "{managed}"
+
+// serversBefore counts the servers that stand before the mark.
+func serversBefore(tree []nginxconf.Directive) (n int, found bool) {
+	for _, d := range tree {
+		switch {
+		case d.Name == managedMark:
+			return n, true
+		case d.Name == "http":
+			inside, found := serversBefore(d.Block)
+			if n += inside; found {
+				return n, true
+			}
+		case d.Name == "server" && d.Block != nil:
+			n++
+		}
+	}
+	return n, false
 }
 
 // isManaged reports whether a resource is there, and nginx reads its file.
