@@ -160,3 +160,16 @@ func network(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	return p.Masked(), err
 }
+
+// listens reads addresses to listen on, between commas.
+func listens(text string) ([]string, error) {
+	var list []string
+	for item := range strings.SplitSeq(text, ",") {
+		address, err := resources.ParseListen(strings.TrimSpace(item))
+		if err != nil {
+			return nil, errors.New("addresses such as *, [::], 203.0.113.5 or [2001:db8::5] with commas between them")
+		}
+		list = append(list, address)
+	}
+	return list, nil
+}

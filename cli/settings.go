@@ -38,6 +38,7 @@ type settings struct {
 	HealthCheckPath    string
 	RenewBefore        time.Duration
 	RenewCheckInterval time.Duration
+	NginxListen        []string
 	TrustedProxies     []netip.Prefix
 	DefaultServer      string // "auto" or "off"
 	UpstreamDeny       []netip.Prefix
@@ -85,6 +86,7 @@ var settingsTable = []setting{
 	{"HEALTH_CHECK_PATH", "/health", "path of the health check, for routes that name none", to(urlPath, func(s *settings) *string { return &s.HealthCheckPath })},
 	{"RENEW_BEFORE_DAYS", "30", "a certificate is due when it has less left than this many days", to(days, func(s *settings) *time.Duration { return &s.RenewBefore })},
 	{"RENEW_CHECK_INTERVAL", "12h", "how often serve looks for certificates that are due", to(interval, func(s *settings) *time.Duration { return &s.RenewCheckInterval })},
+	{"NGINX_LISTEN", "*,[::]", "addresses that generated servers listen on", to(listens, func(s *settings) *[]string { return &s.NginxListen })},
 	{"TRUSTED_PROXIES", "", "networks whose X-Forwarded-For is believed", to(networks, func(s *settings) *[]netip.Prefix { return &s.TrustedProxies })},
 	{"DEFAULT_SERVER", "auto", "auto: own the default server of a port where no other site does; off: never", to(choice("auto", "off"), func(s *settings) *string { return &s.DefaultServer })},
 	{"UPSTREAM_DENY", "169.254.0.0/16,fe80::/10", "networks at which no route may point", to(networks, func(s *settings) *[]netip.Prefix { return &s.UpstreamDeny })},
@@ -190,7 +192,7 @@ func (s *settings) engineOptions() engine.Options {
 	return engine.Options{
 		Nginx: engine.NginxOptions{
 			Bin: s.NginxBin, Conf: s.NginxConf, SitesAvailable: s.SitesAvailable, SitesEnabled: s.SitesEnabled,
-			HTTPPort: s.HTTPPort, HTTPSPort: s.HTTPSPort, TrustedProxies: s.TrustedProxies, NoDefaultServer: s.DefaultServer == "off",
+			HTTPPort: s.HTTPPort, HTTPSPort: s.HTTPSPort, Listen: s.NginxListen, TrustedProxies: s.TrustedProxies, NoDefaultServer: s.DefaultServer == "off",
 		},
 		Certbot: engine.CertbotOptions{Bin: s.CertbotBin, ConfigDir: s.CertbotConfigDir, WorkDir: s.CertbotWorkDir, LogsDir: s.CertbotLogsDir},
 		ACME: engine.ACMEOptions{

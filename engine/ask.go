@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/acme"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
+	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // Served means asked: after a reload the changed sites are asked for through every listener they have, by name, for a token
@@ -106,27 +108,44 @@ func (pl *planner) listeners(port int) []string {
 			}
 		}
 	}
-	var addresses []string
-	loopbacks := [][]string{{"127.0.0.1", "127.0.0.2", "127.0.0.3"}}
-	if pl.s.settings.IPv6 {
-		loopbacks = append(loopbacks, []string{"::1"})
-	}
-	for _, candidates := range loopbacks {
-		if i := slices.IndexFunc(candidates, func(a string) bool { return !taken[a] }); i >= 0 {
-			addresses = append(addresses, candidates[i])
+	addresses := map[string]bool{}
+	for _, socket := range pl.s.settings.Sockets(port) {
+		switch own := resources.ParseSocket(socket); own.Address {
+		case "":
+			candidates := []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}
+			if i := slices.IndexFunc(candidates, func(a string) bool { return !taken[a] }); i >= 0 {
+				addresses[candidates[i]] = true
+			}
+		case "::":
+			addresses["::1"] = !taken["::1"]
+		default:
+			addresses[own.Address] = true
 		}
 	}
 	for a := range taken {
-		if !netip.MustParseAddr(a).IsLoopback() { // nobody comes from elsewhere by that
-			addresses = append(addresses, a)
+		if !netip.MustParseAddr(a).IsLoopback() && pl.s.settings.ListensEverywhere(a) { // nobody comes from elsewhere by loopback
+			addresses[a] = true
 		}
 	}
-	slices.Sort(addresses)
-	for i, a := range addresses {
-		addresses[i] = net.JoinHostPort(a, strconv.Itoa(port))
+	var ways []string
+	for _, a := range slices.Sorted(maps.Keys(addresses)) {
+		if addresses[a] {
+			ways = append(ways, net.JoinHostPort(a, strconv.Itoa(port)))
+		}
 	}
-	pl.ways[port] = addresses
-	return addresses
+	pl.ways[port] = ways
+	return ways
+}
+
+// own is where the own listener at a port is reached from this host.
+func (e *Engine) own(port int) string {
+	address := "127.0.0.1"
+	if listen := e.opts.Nginx.Listen; len(listen) > 0 && !slices.Contains(listen, "*") {
+		if address = strings.Trim(listen[0], "[]"); address == "::" {
+			address = "::1"
+		}
+	}
+	return net.JoinHostPort(address, strconv.Itoa(port))
 }
 
 // verifyAsked asks for a token, through all listeners at once.

@@ -44,6 +44,9 @@ type claimant struct {
 func (s *survey) findClaims() map[Claim][]claimant {
 	claims := make(map[Claim][]claimant, len(s.sites))
 	for _, f := range s.foreign {
+		if !s.sharesPort(f) {
+			continue // the same name at another port is no conflict
+		}
 		for _, name := range f.ServerNames {
 			// ".example.com" is short for "example.com *.example.com".
 			if name = strings.TrimPrefix(name, "."); name != "" && name != "_" {
@@ -62,6 +65,13 @@ func (s *survey) findClaims() map[Claim][]claimant {
 		}
 	}
 	return claims
+}
+
+// sharesPort reports whether a site listens on a port of generated servers.
+func (s *survey) sharesPort(f resources.Site) bool {
+	return slices.ContainsFunc(f.Listens, func(l resources.Listen) bool {
+		return l.Port == s.settings.HTTPPort || l.Port == s.settings.HTTPSPort
+	})
 }
 
 func conflict(c Claim, address, other string) error {

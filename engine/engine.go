@@ -65,7 +65,7 @@ func Open(o Options) (*Engine, error) {
 		memory: newMemory(o),
 		health: map[string]HealthResult{},
 	}
-	e.issuer = newIssuer(o, e.Webroot())
+	e.issuer = newIssuer(o, e.Webroot(), e.own(o.Nginx.HTTPPort))
 	e.journals = journal.Store{
 		FS: o.FS, Dir: o.State.Dir, Places: []string{o.Nginx.SitesAvailable, o.Nginx.SitesEnabled}, Sync: !o.State.NoSync, ManyFiles: 100,
 		Program: program(), Kind: e.foreign, Clock: o.Clock, Logger: o.Logger,

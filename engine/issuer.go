@@ -25,8 +25,8 @@ type issuer interface {
 	Version(ctx context.Context) (string, error)
 }
 
-// newIssuer returns the host's certbot.
-func newIssuer(o Options, webroot string) issuer {
+// newIssuer returns the host's certbot. own is where the own HTTP listener is reached.
+func newIssuer(o Options, webroot, own string) issuer {
 	s := certbot.Settings{
 		Bin: o.Certbot.Bin, ConfigDir: o.Certbot.ConfigDir, WorkDir: o.Certbot.WorkDir, LogsDir: o.Certbot.LogsDir,
 		DirectoryURL: o.ACME.DirectoryURL, Webroot: webroot, Timeout: o.Certbot.Timeout, LockWait: o.Certbot.LockWait,
@@ -34,7 +34,7 @@ func newIssuer(o Options, webroot string) issuer {
 	}
 	if !o.ACME.SkipPreflight {
 		s.Preflight = &acme.Preflight{
-			Webroot: webroot, DirectoryURL: o.ACME.DirectoryURL, HTTPPort: o.Nginx.HTTPPort,
+			Webroot: webroot, DirectoryURL: o.ACME.DirectoryURL, Own: own,
 			FS: o.FS, Sync: !o.State.NoSync, NewID: o.NewID, LookupHost: o.ACME.LookupHost,
 		}
 	}

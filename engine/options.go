@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/resources"
 )
 
 // Options say which nginx, which directories and which rules an [Engine] works with. The zero value is Debian's layout, and
@@ -56,6 +58,9 @@ type NginxOptions struct {
 	NoDefaultServer bool
 	// TrustedProxies are networks whose X-Forwarded-For is believed; by default none.
 	TrustedProxies []netip.Prefix
+	// Listen are the addresses that generated servers listen on: "*", "[::]", "203.0.113.5", "[2001:db8::5]"; by default "*" and
+	// "[::]", all of the host's.
+	Listen []string
 	// Resolvers are the DNS servers that nginx asks for upstreams with a name; by default those of /etc/resolv.conf.
 	Resolvers []netip.AddrPort
 }
@@ -180,6 +185,16 @@ func (o *Options) check() error {
 		if n.value < n.least || n.value > n.most {
 			return outOfRange(n.name, n.value, n.want)
 		}
+	}
+	for i, address := range o.Nginx.Listen {
+		canonical, err := resources.ParseListen(address)
+		if err != nil {
+			return outOfRange("Nginx.Listen", address, err.Error())
+		}
+		if i == 0 {
+			o.Nginx.Listen = slices.Clone(o.Nginx.Listen)
+		}
+		o.Nginx.Listen[i] = canonical
 	}
 	if o.Nginx.HTTPPort == o.Nginx.HTTPSPort {
 		return outOfRange("Nginx.HTTPSPort", o.Nginx.HTTPSPort, "another port than Nginx.HTTPPort")

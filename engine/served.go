@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
@@ -80,7 +79,7 @@ func (e *Engine) served(ctx context.Context, serverName string) (*x509.Certifica
 		ServerName:         serverName,
 		InsecureSkipVerify: true, //nolint:gosec // asks which certificate it is, not whether to trust it
 	}}
-	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(e.opts.Nginx.HTTPSPort)))
+	conn, err := d.DialContext(ctx, "tcp", e.own(e.opts.Nginx.HTTPSPort))
 	if err != nil {
 		return nil, err
 	}

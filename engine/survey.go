@@ -62,7 +62,7 @@ func (e *Engine) survey(ctx context.Context) (*survey, error) {
 func (e *Engine) settings(b *nginx.Build) (resources.Settings, error) {
 	o := e.opts
 	s := resources.Settings{
-		HTTPPort: o.Nginx.HTTPPort, HTTPSPort: o.Nginx.HTTPSPort, IPv6: hasIPv6(), Nginx: b.Version, OpenSSL: b.OpenSSL,
+		HTTPPort: o.Nginx.HTTPPort, HTTPSPort: o.Nginx.HTTPSPort, Listen: o.Nginx.Listen, IPv6: hasIPv6(), Nginx: b.Version, OpenSSL: b.OpenSSL,
 		Webroot: e.Webroot(), Resolvers: o.Nginx.Resolvers, TrustedProxies: o.Nginx.TrustedProxies,
 	}
 	if s.Resolvers == nil {

@@ -1,6 +1,7 @@
 package resources_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -134,7 +135,7 @@ func shared(t *testing.T, n *nginx, s resources.Settings) {
 	maps, err := resources.RenderMaps(s)
 	must(t, err)
 	n.site(t, resources.MapsFile, maps)
-	fallback, err := resources.RenderDefault(s, resources.DefaultListens{HTTP4: true, HTTP6: s.IPv6, HTTPS4: true, HTTPS6: s.IPv6})
+	fallback, err := resources.RenderDefault(s, resources.DefaultListens{HTTP: s.Sockets(cmp.Or(s.HTTPPort, 80)), HTTPS: s.Sockets(cmp.Or(s.HTTPSPort, 443))})
 	must(t, err)
 	n.site(t, resources.DefaultFile, fallback)
 }
@@ -156,7 +157,7 @@ func TestRenderedSharedFiles(t *testing.T) {
 	maps, err := resources.RenderMaps(at("1.22.1"))
 	is.NoErr(err)
 	compare(t, "maps", maps)
-	all := resources.DefaultListens{HTTP4: true, HTTP6: true, HTTPS4: true, HTTPS6: true}
+	all := resources.DefaultListens{HTTP: []string{"80", "[::]:80"}, HTTPS: []string{"443", "[::]:443"}}
 	for name, c := range map[string]struct {
 		nginx   string
 		listens resources.DefaultListens
@@ -164,8 +165,8 @@ func TestRenderedSharedFiles(t *testing.T) {
 		"default-1.18":         {"1.18.0", all},
 		"default-1.22":         {"1.22.1", all},
 		"default-1.25.1":       {"1.25.1", all},
-		"default-https-only":   {"1.22.1", resources.DefaultListens{HTTPS4: true, HTTPS6: true}},
-		"default-http-by-ipv6": {"1.22.1", resources.DefaultListens{HTTP6: true}},
+		"default-https-only":   {"1.22.1", resources.DefaultListens{HTTPS: []string{"443", "[::]:443"}}},
+		"default-http-by-ipv6": {"1.22.1", resources.DefaultListens{HTTP: []string{"[::]:80"}}},
 	} {
 		text, err := resources.RenderDefault(at(c.nginx), c.listens)
 		is.NoErr(err)
@@ -178,7 +179,7 @@ func TestThereIsNoDefaultWhereNoneIsWantedOrPossible(t *testing.T) {
 	text, err := resources.RenderDefault(at("1.22.1"), resources.DefaultListens{})
 	is.NoErr(err)
 	is.True(text == nil)
-	text, err = resources.RenderDefault(at("1.19.3"), resources.DefaultListens{HTTPS4: true})
+	text, err = resources.RenderDefault(at("1.19.3"), resources.DefaultListens{HTTPS: []string{"443"}})
 	is.NoErr(err)
 	is.True(text == nil) // ssl_reject_handshake came with 1.19.4
 }

@@ -44,7 +44,7 @@ func TestManagedSharedFiles(t *testing.T) {
 	is.True(!m.Drifted)
 	is.Equal(m.Kind+" "+string(m.Spec), "shared _maps")
 	is.Equal(resources.FileName("shared.maps"), resources.MapsFile)
-	fallback, err := resources.RenderDefault(at("1.22.1"), resources.DefaultListens{HTTP4: true})
+	fallback, err := resources.RenderDefault(at("1.22.1"), resources.DefaultListens{HTTP: []string{"80"}})
 	is.NoErr(err)
 	m, err = resources.ParseManaged(fallback)
 	is.NoErr(err)

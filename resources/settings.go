@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/hashicorp/go-version"
 
@@ -17,6 +19,9 @@ import (
 type Settings struct {
 	// HTTPPort and HTTPSPort are what generated servers listen on; 0 stands for 80 and 443.
 	HTTPPort, HTTPSPort int
+	// Listen are the addresses that generated servers listen on, as nginx writes them: "*", "[::]", "203.0.113.5",
+	// "[2001:db8::5]". Nil stands for all of the host, "*" and "[::]".
+	Listen []string
 	// IPv6 says whether the host has IPv6: without it, binding [::] would keep nginx from starting.
 	IPv6 bool
 	// Nginx is the version of nginx that will read the text; required.
@@ -59,6 +64,57 @@ func (s *Settings) check() error {
 		return nil
 	}
 	return checkPath("CA file of the upstreams", s.UpstreamCAFile)
+}
+
+// Sockets are what generated servers listen on at a port, as nginx writes it: "80", "[::]:80", "203.0.113.5:80". Without IPv6
+// there is none for all IPv6 addresses.
+func (s Settings) Sockets(port int) []string {
+	listen := s.Listen
+	if listen == nil {
+		listen = []string{"*", "[::]"}
+	}
+	var sockets []string
+	for _, address := range listen {
+		switch {
+		case address == "*":
+			sockets = append(sockets, strconv.Itoa(port))
+		case address != "[::]" || s.IPv6:
+			sockets = append(sockets, address+":"+strconv.Itoa(port))
+		}
+	}
+	return sockets
+}
+
+// ListensEverywhere reports whether generated servers listen on all addresses of an address's family.
+func (s Settings) ListensEverywhere(address string) bool {
+	all := "*"
+	if strings.Contains(address, ":") {
+		all = "[::]"
+	}
+	return s.Listen == nil || slices.Contains(s.Listen, all)
+}
+
+// ParseListen checks an address to listen on, and returns it as nginx writes it: an IPv6 address in brackets.
+func ParseListen(text string) (string, error) {
+	if text == "*" {
+		return text, nil
+	}
+	inner, bracketed := strings.CutPrefix(text, "[")
+	if bracketed {
+		inner, bracketed = strings.CutSuffix(inner, "]")
+	}
+	addr, err := netip.ParseAddr(inner)
+	if err != nil || addr.Zone() != "" || addr.Is6() != bracketed || addr.Is4In6() || addr.IsMulticast() {
+		return "", errors.New("*, an IPv4 address, or an IPv6 address in brackets")
+	}
+	switch {
+	case addr == netip.IPv4Unspecified():
+		return "*", nil
+	case addr.Is6():
+		return "[" + addr.String() + "]", nil
+	default:
+		return addr.String(), nil
+	}
 }
 
 // checkPath makes sure that nginx reads the file that is meant: a relative path would be looked up below its prefix, and

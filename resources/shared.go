@@ -1,8 +1,6 @@
 package resources
 
 import (
-	"strconv"
-
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
 )
 
@@ -26,11 +24,9 @@ func RenderMaps(s Settings) ([]byte, error) {
 	return seal(SharedKind, []byte("_maps"), nil, &w)
 }
 
-// DefaultListens are the sockets that need a default server, because no other site of the host is theirs. A second one
-// on the same socket would be fatal.
-type DefaultListens struct {
-	HTTP4, HTTP6, HTTPS4, HTTPS6 bool
-}
+// DefaultListens are the [Settings.Sockets] that need a default server, because no other site of the host is theirs. A second
+// one on the same socket would be fatal.
+type DefaultListens struct{ HTTP, HTTPS []string }
 
 // RenderDefault returns the text of [DefaultFile]: servers that close the connection (444) on a request for a host that
 // nobody serves, and refuse the TLS handshake for such a name. nginx would send those to the first site it has read. The
@@ -39,8 +35,7 @@ func RenderDefault(s Settings, l DefaultListens) ([]byte, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	http := sockets(s.HTTPPort, l.HTTP4, l.HTTP6)
-	https := sockets(s.HTTPSPort, l.HTTPS4, l.HTTPS6)
+	http, https := l.HTTP, l.HTTPS
 	if !s.canRejectHandshake() {
 		https = nil
 	}
@@ -58,17 +53,6 @@ func RenderDefault(s Settings, l DefaultListens) ([]byte, error) {
 		w.Block("server", nil, func() { writeDefault(&w, https, s.tlsListen(), s.writeRefusingTLS) })
 	}
 	return seal(SharedKind, []byte("_default"), nil, &w)
-}
-
-func sockets(port int, ipv4, ipv6 bool) []string {
-	var sockets []string
-	if ipv4 {
-		sockets = append(sockets, strconv.Itoa(port))
-	}
-	if ipv6 {
-		sockets = append(sockets, "[::]:"+strconv.Itoa(port))
-	}
-	return sockets
 }
 
 func writeDefault(w *nginxconf.Writer, sockets, params []string, tls func(*nginxconf.Writer)) {

@@ -121,6 +121,12 @@ func listens(args []string) []Listen {
 	return ls
 }
 
+// ParseSocket reads one of [Settings.Sockets].
+func ParseSocket(text string) Listen {
+	address, port, _ := socket(text)
+	return Listen{Address: address, Port: port}
+}
+
 // socket reads the address of a listen directive: "80", "example.com", "*:80", "[::]:80", "127.0.0.1:8000-8010", "unix:/x".
 // A port that makes no sense gives no port at all: nginx would not start with it.
 func socket(s string) (address string, first, last int) {

@@ -112,10 +112,8 @@ func (v *vhost) httpsURL() nginxconf.Expr {
 }
 
 func (v *vhost) listen(port int, params ...string) {
-	p := strconv.Itoa(port)
-	v.Directive("listen", append([]string{p}, params...)...)
-	if v.host.IPv6 {
-		v.Directive("listen", append([]string{"[::]:" + p}, params...)...)
+	for _, socket := range v.host.Sockets(port) {
+		v.Directive("listen", append([]string{socket}, params...)...)
 	}
 }
 

@@ -39,7 +39,7 @@ const challengePath = "/.well-known/acme-challenge/"
 type Preflight struct {
 	Webroot      string // whose [ChallengeDir] is there
 	DirectoryURL string // the CA's
-	HTTPPort     int    // of this host's nginx
+	Own          string // where this host's nginx is reached, host:port
 	FS           host.FS
 	Sync         bool          // the token has to survive a power cut
 	NewID        func() string // from which tokens are made
@@ -66,7 +66,7 @@ func (p *Preflight) Check(ctx context.Context, domains []string) *Failure {
 	failures := make([]*Failure, len(domains))
 	_ = host.ForEach(len(domains), 8, func(i int) error {
 		fetch := probe{domain: domains[i], path: challengePath + token, want: content}
-		failures[i] = fetch.loopback(ctx, p.HTTPPort)
+		failures[i] = fetch.loopback(ctx, p.Own)
 		if failures[i] == nil && public {
 			failures[i] = fetch.ownAddress(ctx, p.LookupHost)
 		}
@@ -104,8 +104,7 @@ func (p *Preflight) publicCA(ctx context.Context) bool {
 // A probe asks for one token under one name.
 type probe struct{ domain, path, want string }
 
-func (p probe) loopback(ctx context.Context, port int) *Failure {
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+func (p probe) loopback(ctx context.Context, address string) *Failure {
 	err := p.fetch(ctx, address)
 	switch {
 	case err == nil:

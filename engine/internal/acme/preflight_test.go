@@ -31,7 +31,7 @@ func preflight(t *testing.T, handler func(webroot string) http.Handler) *Preflig
 	t.Cleanup(srv.Close)
 	ids := 0
 	return &Preflight{
-		Webroot: webroot, DirectoryURL: "https://ca.example.com/dir", HTTPPort: srv.Listener.Addr().(*net.TCPAddr).Port, FS: host.OS{},
+		Webroot: webroot, DirectoryURL: "https://ca.example.com/dir", Own: srv.Listener.Addr().String(), FS: host.OS{},
 		NewID:      func() string { ids++; return fmt.Sprint(ids) },
 		LookupHost: lookup([]string{"127.0.0.1"}, nil),
 	}
@@ -95,7 +95,7 @@ func TestThePreflightTellsWhereNobodyAnswers(t *testing.T) {
 	p := preflight(t, func(string) http.Handler { return http.NotFoundHandler() })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	is.NoErr(err)
-	p.HTTPPort = l.Addr().(*net.TCPAddr).Port
+	p.Own = l.Addr().String()
 	is.NoErr(l.Close())
 	f := p.Check(t.Context(), []string{"shop.example.com"})
 	is.True(f != nil)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -184,14 +185,23 @@ func startOf(pid int) (time.Time, bool) {
 // clockBoot is CLOCK_BOOTTIME of clock_gettime(2), by which the kernel tells when a process was started.
 const clockBoot = 7
 
-// bootTime returns when the host was started: exact to what passes between two looks at two clocks. The kernel's own word for
-// it, btime in proc(5), is in whole seconds.
+// lastBoot is what bootTime has returned last, in nanoseconds since 1970.
+var lastBoot atomic.Int64
+
+// bootTime returns when the host was started: exact to what passes between two looks at two clocks, and the same as before
+// unless somebody has set the clock. The kernel's own word for it, btime in proc(5), is in whole seconds.
 func bootTime() (time.Time, bool) {
 	var up syscall.Timespec
 	if _, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockBoot, uintptr(unsafe.Pointer(&up)), 0); errno != 0 {
 		return time.Time{}, false
 	}
-	return time.Now().Add(-time.Duration(up.Nano())), true
+	boot := time.Now().UnixNano() - up.Nano()
+	const noise = int64(2 * time.Millisecond)
+	if last := lastBoot.Load(); last != 0 && last-noise < boot && boot < last+noise {
+		return time.Unix(0, last), true
+	}
+	lastBoot.Store(boot)
+	return time.Unix(0, boot), true
 }
 
 // Idle reports whether a master has nothing to do: it waits for a signal in sigsuspend(2). One that reads its configuration,
