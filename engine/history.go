@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -25,6 +26,8 @@ type Entry struct {
 	Actor     string       `json:"actor"`
 	Result    EntryResult  `json:"result"`
 	Summary   plan.Summary `json:"summary"`
+	// Changes are what it was to do to which resource, without those that stayed as they were.
+	Changes []plan.Change `json:"changes"`
 	// Error says why it was undone.
 	Error string `json:"error,omitempty"`
 }
@@ -37,8 +40,10 @@ func (e *Engine) History() ([]Entry, error) {
 	}
 	entries := make([]Entry, len(past))
 	for i, p := range past {
+		changes := slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return c.Action == plan.Unchanged })
 		entries[i] = Entry{
 			ID: p.ID, StartedAt: p.StartedAt, Operation: p.Operation, Actor: p.Actor, Result: EntryResult(p.Result), Summary: p.Summary, Error: p.Error,
+			Changes: append([]plan.Change{}, changes...),
 		}
 	}
 	return entries, nil

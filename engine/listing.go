@@ -23,10 +23,15 @@ func (l *listing) routes(e *Engine) ([]RouteStatus, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.refresh(e); err != nil {
-		l.watch = nil
+		l.unwatch()
 		return nil, err
 	}
 	return slices.Clone(l.sorted), nil
+}
+
+func (l *listing) unwatch() {
+	l.watch.Close()
+	l.watch = nil
 }
 
 func (l *listing) refresh(e *Engine) error {
@@ -42,7 +47,7 @@ func (l *listing) refresh(e *Engine) error {
 
 // readAll looks at every route. The watch begins before, so that it hears of what changes meanwhile.
 func (l *listing) readAll(e *Engine) error {
-	l.watch = nil
+	l.unwatch()
 	if _, real := e.fs.(host.OS); real {
 		l.watch = host.NewWatch(e.opts.Nginx.SitesAvailable, e.opts.Nginx.SitesEnabled)
 	}

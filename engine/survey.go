@@ -49,6 +49,7 @@ func (e *Engine) survey(ctx context.Context) (*survey, error) {
 	if s.settings, err = e.settings(s.build); err != nil {
 		return nil, err
 	}
+	noteSettings(s.obs, s.settings)
 	if s.sites, err = e.readSites(s.obs); err != nil {
 		return nil, err
 	}
@@ -72,6 +73,17 @@ func (e *Engine) settings(b *nginx.Build) (resources.Settings, error) {
 		s.UpstreamCAFile = systemCAs
 	}
 	return s, nil
+}
+
+// noteSettings has a plan depend on what its texts were made with, by the names that people know it by: so a saved plan says
+// which of them has changed, and not that somebody has edited it.
+func noteSettings(o *host.Observer, s resources.Settings) {
+	for name, value := range map[string]any{
+		"the resolvers": s.Resolvers, "the trusted proxies": s.TrustedProxies, "the CA file of the upstreams": s.UpstreamCAFile,
+		"the sockets for HTTP": s.Sockets(s.HTTPPort), "the sockets for HTTPS": s.Sockets(s.HTTPSPort),
+	} {
+		o.Note(name, fmt.Sprint(value))
+	}
 }
 
 // systemCAs is where Debian's ca-certificates package collects the certificate authorities of the host.

@@ -5,7 +5,7 @@
 //	lab := enginetest.Start(t, enginetest.Options{ACME: true})
 //	api := lab.Upstream("api")
 //	// point a route at 127.0.0.1:api.Port(), apply it, and look through nginx:
-//	res, err := lab.GetTLS("api.example.test", "/echo")
+//	res, err := lab.Get("api.example.test", "/echo")
 //
 // Every [Lab] has its own directory and its own ports, so tests and test packages may run side by side. Nothing is
 // left running, and no file but the ports' empty locks, also when the program that started the lab is killed. A part that is not installed is

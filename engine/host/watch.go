@@ -11,7 +11,7 @@ import (
 // that caused it returns, so that what a watch has not heard of has not happened; asking it costs one system call, where
 // looking at a thousand files costs two thousand.
 type Watch struct {
-	queue *os.File // closes itself when the watch is forgotten
+	queue *os.File
 	dirs  []watchedDir
 	buf   [64 << 10]byte
 }
@@ -41,6 +41,13 @@ func NewWatch(paths ...string) *Watch {
 		}
 	}
 	return w
+}
+
+// Close gives the watch back to the kernel, which has few. It may be called of nil.
+func (w *Watch) Close() {
+	if w != nil {
+		_ = w.queue.Close()
+	}
 }
 
 func (w *Watch) add(fd int, path string) error {
