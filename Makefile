@@ -12,7 +12,7 @@ TEST_TIMEOUT ?= 9m
 # How many tests of one package run at a time: twice as many as there are cores, as they mostly wait for nginx and certbot.
 TEST_PARALLEL ?= $(shell echo $$((2 * $$(nproc))))
 
-.PHONY: help install build demo test fuzz lint bench bench-peers clean
+.PHONY: help install build demo test fuzz soak lint bench bench-peers clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: install ## go vet, every test with the race detector, and each fuzz target
 
 fuzz: ## only the fuzz targets
 	.ci/fuzz $(FUZZ_SECONDS)
+
+soak: install ## make changes for ten minutes while nginx is reloaded, restarted, upgraded and edited by others
+	go test ./engine -count=1 -v -run TestNoSuccessIsToldThatIsNotTrue -soak 10m -timeout 20m
 
 lint: $(STATICCHECK) ## gofmt, go vet, staticcheck, shellcheck, and the exported interface against its listing
 	@unformatted=$$(gofmt -l .); [[ -z $$unformatted ]] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }

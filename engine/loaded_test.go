@@ -203,7 +203,11 @@ func daemonise(t *testing.T, lab *enginetest.Lab) {
 	if out, err := exec.Command(lab.NginxBin, "-c", lab.NginxConf).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	t.Cleanup(func() { _ = syscall.Kill(lab.MasterPID(), syscall.SIGTERM) })
+	t.Cleanup(func() {
+		if pid := lab.MasterPID(); pid > 0 { // 0 would be this process's group
+			_ = syscall.Kill(pid, syscall.SIGTERM)
+		}
+	})
 }
 
 func until(t *testing.T, what string, is func() bool) {
