@@ -21,8 +21,9 @@ type Options struct {
 	// TokenFile holds one API token a line, see [tokens]. Empty: no token is asked for. The file is read again when it
 	// changes. One that is empty or can't be read admits nobody.
 	TokenFile string
-	// AllowedHosts are names, with or without a port, by which clients may call this server beside loopback's and the
-	// address they have connected to. Anything else in Host is a web page's DNS rebinding, and refused.
+	// AllowedHosts are names by which clients may call this server, beside loopback's, the host's own and the address they
+	// have connected to: a TLS proxy's in front of it, or a container's. One without a port means every port. Anything else
+	// in Host may be a web page's DNS rebinding, and is refused.
 	AllowedHosts []string
 	// RegistryURL is the Registry's base URL; empty where there is none.
 	RegistryURL string

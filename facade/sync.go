@@ -3,6 +3,7 @@ package facade
 import (
 	"net/http"
 
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 	"github.com/fullpotential-ai/proxy-manager/facade/registry"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
@@ -15,6 +16,9 @@ type syncPlan struct {
 }
 
 func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodGet && !flag(r, dryRun) && fromBrowser(r) {
+		return refuse(codes.Forbidden, details{"method": r.Method}, "a page or a link may not change anything: use POST, or dry_run=true")
+	}
 	if err := decodeOptional(r, &struct{}{}); err != nil {
 		return err
 	}
