@@ -53,11 +53,13 @@ func (s *Server) identify(r *http.Request) (label string, ok bool) {
 
 // identifyJWT accepts a token that the Registry has signed.
 func (s *Server) identifyJWT(ctx context.Context, token string) (label string, ok bool) {
-	key := func() (*rsa.PublicKey, error) { return s.keys.get(ctx) }
-	subject, err := verifyJWT(token, s.opts.Clock(), key)
+	var tried *rsa.PublicKey
+	subject, err := verifyJWT(token, s.opts.Clock(), func() (key *rsa.PublicKey, err error) {
+		tried, err = s.keys.get(ctx)
+		return tried, err
+	})
 	if errors.Is(err, errSignature) {
-		s.keys.expire()
-		subject, err = verifyJWT(token, s.opts.Clock(), key)
+		subject, err = verifyJWT(token, s.opts.Clock(), func() (*rsa.PublicKey, error) { return s.keys.instead(ctx, tried) })
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "token refused", "result", "refused", "error", err)
