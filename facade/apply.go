@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -126,8 +127,15 @@ func (s *Server) applyPlan(w http.ResponseWriter, r *http.Request, b []byte) err
 	})
 }
 
+// operationText is what a plan may be called. It comes to be read in the log, by whoever waits for the lock, and in the
+// history.
+var operationText = regexp.MustCompile(`^[!-~]([ -~]{0,62}[!-~])?$`)
+
 func parsePlan(b []byte) (*plan.Plan, error) {
 	p, err := plan.Parse(b)
+	if err == nil && !operationText.MatchString(p.Operation) {
+		return nil, refuse(engine.InvalidInput, details{"field": "operation", "constraint": "must be at most 64 characters of ASCII"}, "the plan's operation is none")
+	}
 	if err == nil {
 		return p, nil
 	}

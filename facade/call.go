@@ -93,7 +93,7 @@ func (s *Server) tell(r *http.Request, c *call, took time.Duration) {
 	if c.err != nil && !c.audited {
 		attrs = append(attrs, "error", foreign.Clip(c.err.Error(), maxMessage))
 	}
-	s.log.Log(r.Context(), level, r.Method+" "+endpointPath(c.endpoint), attrs...)
+	s.log.Log(r.Context(), level, foreign.Clip(r.Method, 16)+" "+endpointPath(c.endpoint), attrs...)
 }
 
 // endpointPath returns the path of a pattern. What was asked for is not logged when nothing is there: it may be anything.

@@ -3,11 +3,13 @@ package facade
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 	"github.com/fullpotential-ai/proxy-manager/facade/health"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
@@ -56,10 +58,24 @@ func (m *metrics) request(method, pattern string, status int, took time.Duration
 	m.took.observe(took)
 }
 
+// operations are those that a change of this server can have. A plan may come with any word in its place, and a label must
+// not: each of its values is remembered as long as the server lives.
+var operations = []string{"adopt", "apply", "delete", "destroy", "put", "reload", "renew", "rollback", "ssl", "sync"}
+
+// other stands for all values that a label does not have.
+const other = "other"
+
+func labelOf(value string, known []string) string {
+	if slices.Contains(known, value) {
+		return value
+	}
+	return other
+}
+
 func (m *metrics) planned(err error) { m.plans.add(codeLabel(err)) }
 
 func (m *metrics) applied(operation string, err error) {
-	m.applies.add(operation, codeLabel(err))
+	m.applies.add(labelOf(operation, operations), codeLabel(err))
 	if err != nil {
 		m.failures.add(codeLabel(err))
 	}
@@ -69,7 +85,10 @@ func codeLabel(err error) string {
 	if err == nil {
 		return "OK"
 	}
-	return string(engine.CodeOf(err))
+	if code := engine.CodeOf(err); slices.Contains(codes.All(), code) {
+		return string(code)
+	}
+	return other // a step kind of somebody's own
 }
 
 // step counts a step that has ended. Changes that were made together all hear of the steps that served them, one after
