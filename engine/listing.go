@@ -17,6 +17,8 @@ type listing struct {
 	watch  *host.Watch // nil: everything is looked at each time
 	byName map[string]RouteStatus
 	sorted []RouteStatus
+	// version counts the changes that were seen.
+	version uint64
 }
 
 func (l *listing) routes(e *Engine) ([]RouteStatus, error) {
@@ -27,6 +29,22 @@ func (l *listing) routes(e *Engine) ([]RouteStatus, error) {
 		return nil, err
 	}
 	return slices.Clone(l.sorted), nil
+}
+
+// RoutesSince is [Engine.Routes] for whoever keeps what it makes of them: without a change since it returned that version,
+// which is 0 before the first time, it returns no routes and the same version again.
+func (e *Engine) RoutesSince(version uint64) (routes []RouteStatus, now uint64, err error) {
+	l := &e.listed
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.refresh(e); err != nil {
+		l.watch = nil
+		return nil, 0, err
+	}
+	if l.version == version {
+		return nil, version, nil
+	}
+	return slices.Clone(l.sorted), l.version, nil
 }
 
 func (l *listing) refresh(e *Engine) error {
@@ -88,5 +106,6 @@ func (l *listing) set(t *site) {
 }
 
 func (l *listing) sort() {
+	l.version++
 	l.sorted = slices.SortedFunc(maps.Values(l.byName), func(a, b RouteStatus) int { return cmp.Compare(a.Name, b.Name) })
 }

@@ -105,7 +105,7 @@ func retryAfter(facts errorFacts) string {
 	switch facts.Code {
 	case engine.Locked, engine.ShuttingDown:
 		return "5"
-	case engine.SSLRateLimited:
+	case engine.SSLRateLimited, codes.TooManyRequests:
 	default:
 		return ""
 	}

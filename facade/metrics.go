@@ -2,6 +2,7 @@ package facade
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -116,13 +117,27 @@ func (m *metrics) step(ev engine.Event) {
 }
 
 func (s *Server) showMetrics(w http.ResponseWriter, r *http.Request) error {
-	routes, err := s.eng.Routes(r.Context())
+	text, err := s.exposition(r.Context())
 	if err != nil {
 		return err
 	}
-	certificates, err := s.eng.Certificates(r.Context())
+	// The version is part of the text format's name (Prometheus, "exposition formats").
+	return send(w, http.StatusOK, "text/plain; version=0.0.4; charset=utf-8", text)
+}
+
+func (s *Server) exposition(ctx context.Context) ([]byte, error) {
+	leave, err := s.heavy.enter(ctx, "requests look at every route")
 	if err != nil {
-		return err
+		return nil, err
+	}
+	defer leave()
+	routes, err := s.eng.Routes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := s.eng.Certificates(ctx)
+	if err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	x := exposition{&b}
@@ -135,12 +150,7 @@ func (s *Server) showMetrics(w http.ResponseWriter, r *http.Request) error {
 			x.sample("proxy_manager_certificate_expiry_timestamp_seconds", float64(c.NotAfter.Unix()), "name", c.Name)
 		}
 	}
-	// The version is part of the text format's name (Prometheus, "exposition formats").
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	limitWrites(w)
-	_, _ = w.Write(b.Bytes())
-	return nil
+	return b.Bytes(), nil
 }
 
 func (m *metrics) write(x exposition) {
