@@ -33,6 +33,7 @@ type Engine struct {
 	journals journal.Store
 	cache    *host.Cache
 	listed   listing
+	probed   probed
 	steps    map[string]StepKind // by name
 	kinds    map[string]kind     // of resources, by name
 	order    []kind              // in which kinds are planned
