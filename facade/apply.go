@@ -18,7 +18,7 @@ import (
 const keepUnlisted = "keep_unlisted"
 
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
-	leave, err := s.states.enter(r.Context(), "states are being planned or applied")
+	leave, err := s.enterState(r)
 	if err != nil {
 		return err
 	}
@@ -32,6 +32,14 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.answerPlan(w, r, req, func(p json.RawMessage) any { return p })
+}
+
+// enterState lets a request in that has a whole state, or a plan, in its body. Small ones need not wait for large ones.
+func (s *Server) enterState(r *http.Request) (leave func(), err error) {
+	if 0 <= r.ContentLength && r.ContentLength <= smallState {
+		return func() {}, nil
+	}
+	return s.states.enter(r.Context(), "states are being planned or applied")
 }
 
 func desired(r *http.Request, b []byte) (engine.Request, error) {
@@ -87,13 +95,16 @@ func applied(r *engine.Result) applyAnswer {
 // apply takes a desired state, or a plan as POST /plan has answered it: then exactly that is done, or, where the host has
 // changed since, nothing.
 func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
-	leave, err := s.states.enter(r.Context(), "states are being planned or applied")
+	leave, err := s.enterState(r)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	b, err := readBody(r)
 	if err != nil {
+		return err
+	}
+	if err := checkSize(b, maxItems); err != nil {
 		return err
 	}
 	if isPlan(b) {
@@ -145,9 +156,6 @@ func (s *Server) applyPlan(w http.ResponseWriter, r *http.Request, b []byte) err
 var operationText = regexp.MustCompile(`^[!-~]([ -~]{0,62}[!-~])?$`)
 
 func parsePlan(b []byte) (*plan.Plan, error) {
-	if err := checkSize(b, maxItems); err != nil {
-		return nil, err
-	}
 	p, err := plan.Parse(b)
 	if err == nil && !operationText.MatchString(p.Operation) {
 		return nil, refuse(engine.InvalidInput, details{"field": "operation", "constraint": "must be at most 64 characters of ASCII"}, "the plan's operation is none")

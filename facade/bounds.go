@@ -21,10 +21,11 @@ const (
 	// maxDiffs is how many bytes of diffs a plan is answered with: more than that could not be sent back anyway.
 	maxDiffs = 16 << 20
 	// maxHeavy is how many requests at a time look at every route and tell of each, one of them at most with the plan of a
-	// whole state; maxStates is how many whole states, or plans, are read, wait or are applied. They wait for their turn, but
-	// no longer than turnPatience.
+	// whole state; maxStates is how many whole states, or plans, of more than smallState bytes are read, wait or are applied.
+	// They wait for their turn, but no longer than turnPatience.
 	maxHeavy     = 2
 	maxStates    = 4
+	smallState   = 256 << 10
 	turnPatience = 3 * time.Second
 	// maxOutgoing is how many bytes of large answers may wait for clients to read them.
 	maxOutgoing = 64 << 20

@@ -69,12 +69,16 @@ func (c condition) matches(tag string) bool {
 	return tag != "" && (c.any || slices.Contains(c.tags, tag))
 }
 
-// unchanged answers a client that has a copy and may keep it (If-None-Match of a GET), and reports whether it did.
+// unchanged says which version is there, and answers a client that has a copy and may keep it (If-None-Match of a GET).
+// It reports whether it did.
 func unchanged(w http.ResponseWriter, r *http.Request, tag string) (bool, error) {
-	w.Header().Set("ETag", tag)
 	list, err := parseConditions(r)
-	if err != nil || !slices.ContainsFunc(list, func(c condition) bool { return c.header == "If-None-Match" && c.matches(tag) }) {
+	if err != nil {
 		return false, err
+	}
+	w.Header().Set("ETag", tag)
+	if !slices.ContainsFunc(list, func(c condition) bool { return c.header == "If-None-Match" && c.matches(tag) }) {
+		return false, nil
 	}
 	limitWrites(w, 0)
 	w.WriteHeader(http.StatusNotModified)

@@ -151,7 +151,7 @@ func (y *Sync) unclaimed(list []resources.Route, present map[string]resources.Ro
 func (y *Sync) healthy(ctx context.Context, eng *engine.Engine, list []resources.Route, present map[string]resources.Route) []resources.Route {
 	reasons := make([]string, len(list))
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, 16)
+	slots := make(chan struct{}, 64)
 	for i, route := range list {
 		if !route.RequireHealthy() || !route.Enabled() || route.Equal(present[route.Name()]) {
 			continue
