@@ -2,9 +2,12 @@ package facade_test
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -147,5 +150,26 @@ func TestTheCorrelationIDIsTakenOverIfItIsWellFormed(t *testing.T) {
 	for _, wrong := range []string{"a b", "<script>", strings.Repeat("x", 129), `"`} {
 		got := c.do("GET", "/health", "", "X-Correlation-ID", wrong).header.Get("X-Correlation-ID")
 		is.True(got != wrong && len(got) == 32)
+	}
+}
+
+func TestOverAUnixSocketAnyNameOfOneLabelWillDo(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	socket := filepath.Join(t.TempDir(), "pm.sock")
+	l, err := net.Listen("unix", socket)
+	is.NoErr(err)
+	server := &http.Server{Handler: c.api}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	local := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("unix", socket)
+	}}}
+	for host, status := range map[string]int{"unix": 200, "localhost": 200, "pm:80": 200, "evil.example.com": 403} {
+		res, err := local.Get("http://" + host + "/proxies")
+		is.NoErr(err)
+		is.NoErr(res.Body.Close())
+		is.Equal(res.StatusCode, status)
 	}
 }

@@ -23,8 +23,9 @@ type Options struct {
 	// has a line that is none, or could be written by others, nobody is admitted but to health, which says so.
 	TokenFile string
 	// AllowedHosts are names by which clients may call this server, beside loopback's, the host's own and the address they
-	// have connected to: a TLS proxy's in front of it, or a container's. One without a port means every port. Anything else
-	// in Host may be a web page's DNS rebinding, and is refused.
+	// have connected to: a TLS proxy's in front of it, or a container's. One without a port means every port; one that is
+	// no name admits nobody. Over a unix socket any name without a dot will do. Anything else in Host may be a web page's DNS
+	// rebinding, and is refused.
 	AllowedHosts []string
 	// RegistryURL is the Registry's base URL; empty where there is none.
 	RegistryURL string
