@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -32,6 +33,7 @@ type Engine struct {
 	journals journal.Store
 	cache    *host.Cache
 	listed   listing
+	probed   probed
 	steps    map[string]StepKind // by name
 	kinds    map[string]kind     // of resources, by name
 	order    []kind              // in which kinds are planned
@@ -136,12 +138,13 @@ func WithActor(ctx context.Context, actor string) context.Context {
 	return context.WithValue(ctx, actorKey{}, actor)
 }
 
-func (e *Engine) actor(ctx context.Context) string {
-	if a, ok := ctx.Value(actorKey{}).(string); ok && a != "" {
-		return a
-	}
-	return e.opts.Actor
+// ActorOf returns who [WithActor] says it is; empty if nobody is said.
+func ActorOf(ctx context.Context) string {
+	actor, _ := ctx.Value(actorKey{}).(string)
+	return actor
 }
+
+func (e *Engine) actor(ctx context.Context) string { return cmp.Or(ActorOf(ctx), e.opts.Actor) }
 
 func (e *Engine) observer() *host.Observer { return host.NewObserver(e.fs, e.cache) }
 

@@ -56,10 +56,19 @@ func (e *Engine) CheckHealth(ctx context.Context, route, url string) HealthResul
 	r.Reason = e.probe(ctx, url)
 	r.Healthy = r.Reason == ""
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, known := e.health[route]; !known && len(e.health) >= maxRemembered {
+		for any := range e.health {
+			delete(e.health, any)
+			break
+		}
+	}
 	e.health[route] = r
-	e.mu.Unlock()
 	return r
 }
+
+// maxRemembered bounds the answers that are remembered: a name is also asked for whose route never comes to be.
+const maxRemembered = 20_000
 
 // LastHealth returns what the route's upstream answered when this engine last asked it.
 func (e *Engine) LastHealth(route string) (HealthResult, bool) {

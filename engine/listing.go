@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -17,6 +18,9 @@ type listing struct {
 	watch  *host.Watch // nil: everything is looked at each time
 	byName map[string]RouteStatus
 	sorted []RouteStatus
+	// version counts the changes that were seen, in the files and in what nginx has loaded.
+	version uint64
+	loaded  string // see [running.key]
 }
 
 func (l *listing) routes(e *Engine) ([]RouteStatus, error) {
@@ -32,6 +36,28 @@ func (l *listing) routes(e *Engine) ([]RouteStatus, error) {
 func (l *listing) unwatch() {
 	l.watch.Close()
 	l.watch = nil
+}
+
+// RoutesSince is [Engine.Routes] for whoever keeps what it makes of them: without a change since it returned that version,
+// which is 0 before the first time, it returns no routes and the same version again.
+func (e *Engine) RoutesSince(ctx context.Context, version uint64) (routes []RouteStatus, now uint64, err error) {
+	l := &e.listed
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.refresh(e); err != nil {
+		l.unwatch()
+		return nil, 0, err
+	}
+	if r, known := e.lookRunning(ctx); known && r.key() != l.loaded {
+		l.loaded = r.key()
+		l.version++
+	}
+	if l.version == version {
+		return nil, version, nil
+	}
+	routes = slices.Clone(l.sorted)
+	e.compareLoaded(ctx, routes)
+	return routes, l.version, nil
 }
 
 func (l *listing) refresh(e *Engine) error {
@@ -93,5 +119,6 @@ func (l *listing) set(t *site) {
 }
 
 func (l *listing) sort() {
+	l.version++
 	l.sorted = slices.SortedFunc(maps.Values(l.byName), func(a, b RouteStatus) int { return cmp.Compare(a.Name, b.Name) })
 }

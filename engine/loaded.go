@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"hash/fnv"
@@ -44,8 +45,39 @@ func (e *Engine) noteLoad(a *application, contents map[string]string) {
 
 // A running is what is known of the nginx that runs.
 type running struct {
+	stopped    bool // there is none
 	generation nginx.Generation
 	seen       *load // nil unless it is of this generation
+}
+
+// key is the same as long as nothing is loaded anew.
+func (r running) key() string {
+	switch {
+	case r.stopped:
+		return "stopped"
+	case r.seen != nil:
+		return r.generation.Key + r.seen.At.String()
+	default:
+		return r.generation.Key
+	}
+}
+
+// lookRunning is running for whoever has not looked at the host yet. While a change is being made by this process, files are
+// ahead of nginx for a moment, and nothing is known.
+func (e *Engine) lookRunning(ctx context.Context) (r running, known bool) {
+	if len(e.writing) > 0 {
+		return running{}, false
+	}
+	b, err := e.build(ctx)
+	if err != nil {
+		return running{}, false // health says so
+	}
+	paths, _ := e.paths(e.observer(), b) // without its configuration nginx has the pid file it was built with
+	r, err = e.running(paths)
+	if errors.Is(err, nginx.ErrNotRunning) {
+		return running{stopped: true}, true
+	}
+	return r, err == nil
 }
 
 // running looks at what nginx has loaded. Without a running one the error has [nginx.ErrNotRunning] in its chain.
@@ -67,6 +99,8 @@ func (e *Engine) running(paths nginx.Paths) (running, error) {
 // hasLoaded reports whether nginx has loaded a site that was changed then. What is not known is believed.
 func (r running) hasLoaded(changedAt time.Time) bool {
 	switch {
+	case r.stopped:
+		return false
 	case r.generation.Key == "" || changedAt.IsZero():
 		return true
 	case r.seen != nil:

@@ -48,9 +48,10 @@ func (e *Engine) Recover(ctx context.Context) (*Recovery, error) {
 	return found, err
 }
 
-// Interrupted reports whether an apply was interrupted and waits for recovery. It changes nothing.
+// Interrupted reports whether an apply was interrupted and waits for recovery; one that is still running was not. It changes
+// nothing.
 func (e *Engine) Interrupted() (bool, error) {
-	journals, err := e.interrupted()
+	journals, err := e.stoppedHalfway()
 	return len(journals) > 0, err
 }
 

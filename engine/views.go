@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
@@ -63,21 +62,17 @@ func (e *Engine) Route(ctx context.Context, name string) (RouteStatus, error) {
 	return list[0], nil
 }
 
-// compareLoaded says of the routes that nginx can't have loaded that they are not served. While a change is being made by
-// this process, files are ahead of nginx for a moment, and nothing is said.
+// compareLoaded says of the routes that nginx can't have loaded that they are not served.
 func (e *Engine) compareLoaded(ctx context.Context, list []RouteStatus) {
-	if len(list) == 0 || len(e.writing) > 0 {
+	if len(list) == 0 {
 		return
 	}
-	b, err := e.build(ctx)
-	if err != nil {
-		return // without nginx nothing is known; health says so
+	r, known := e.lookRunning(ctx)
+	if !known {
+		return
 	}
-	paths, _ := e.paths(e.observer(), b) // without its configuration nginx has the pid file it was built with
-	r, err := e.running(paths)
-	stopped := errors.Is(err, nginx.ErrNotRunning)
 	for i := range list {
-		if s := &list[i]; (s.Status == Active || s.Status == PendingSSL) && (stopped || !r.hasLoaded(s.changedAt)) {
+		if s := &list[i]; (s.Status == Active || s.Status == PendingSSL) && !r.hasLoaded(s.changedAt) {
 			s.Status = Unserved
 		}
 	}

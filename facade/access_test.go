@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -65,6 +66,136 @@ func TestTheTokensLabelIsTheActorOfTheChange(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(history[0].Actor, "deploy bot")
 	is.True(strings.Contains(c.log.String(), `"actor":"deploy bot"`))
+}
+
+func TestATokenFileThatIsNotGoodAdmitsNobodyAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "tokens")
+	c := start(t, setup{facade: func(o *facade.Options) { o.TokenFile = file }})
+	write := func(text string) {
+		is.NoErr(os.WriteFile(file+".new", []byte(text), 0o600))
+		is.NoErr(os.Rename(file+".new", file))
+	}
+	admits := func(token string) bool {
+		return c.do("GET", "/proxies", "", "Authorization", "Bearer "+token).status == 200
+	}
+	write("ci:good\n")
+	is.True(admits("good"))
+	is.Equal(c.do("GET", "/proxy-manager/health", "").json(t)["token_file"], nil)
+	for name, test := range map[string]struct{ text, told string }{
+		"a long line":         {"ci:good\n#" + strings.Repeat("x", 5000) + "\nother:one\n", "line 2: it is longer than 4096 bytes"},
+		"a very long line":    {"ci:good\nx:" + strings.Repeat("x", 70_000) + "\n", "line 2"},
+		"too much":            {"ci:good\n" + strings.Repeat("# comment\n", 200_000), "larger"},
+		"UTF-16":              {"\xff\xfec\x00i\x00", "UTF-16"},
+		"a control":           {"ci:good\nx:a\x00b\n", "line 2"},
+		"no UTF-8":            {"ci:good\nx:a\xffb\n", "line 2"},
+		"a label alone":       {"ci:good\nlabel:\n", "line 2: it has a label and no token"},
+		"the same twice":      {"ci:good\n\nother:good\n", "line 3 has the token of line 1 again"},
+		"both rights":         {"ci:good\nro:ci:good\n", "line 2 has the token of line 1 again"},
+		"reading, unlabelled": {"ci:good\nro:secret\n", "line 2: a token for reading is written ro:label:token"},
+		"comments":            {"# none\n", "it has no token"},
+	} {
+		c.log.Reset()
+		write(test.text)
+		if admits("good") {
+			t.Errorf("%s: admitted", name)
+		}
+		is.True(!admits("secret"))
+		is.True(strings.Contains(c.log.String(), test.told))
+		is.True(!strings.Contains(c.log.String(), "good")) // nothing of the file is told
+		is.Equal(strings.Count(c.log.String(), `"level":"error"`), 1)
+		r := c.do("GET", "/proxy-manager/health", "")
+		is.True(strings.Contains(fmt.Sprint(r.json(t)["token_file"]), "nobody is admitted"))
+		is.Equal(r.json(t)["status"], "degraded")
+		is.Equal(c.do("GET", "/health", "").json(t)["status"], "degraded")
+	}
+	write("\ufeffci:good\r\nci:better\r\n") // a byte order mark, and the ends of lines of another system
+	is.True(admits("good"))
+	is.True(admits("better"))
+	is.True(strings.Contains(c.log.String(), "two tokens have the same label"))
+	is.Equal(c.do("GET", "/health", "").json(t)["status"], "healthy")
+}
+
+func TestATokenFileThatOthersCouldChangeAdmitsNobody(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	top := t.TempDir()
+	dir := filepath.Join(top, "a", "b")
+	is.NoErr(os.MkdirAll(dir, 0o755))
+	file := filepath.Join(dir, "tokens")
+	is.NoErr(os.WriteFile(file, []byte("good\n"), 0o640))
+	link := filepath.Join(top, "link")
+	is.NoErr(os.Symlink(filepath.Join("a", "b", "tokens"), link))
+	c := start(t, setup{facade: func(o *facade.Options) { o.TokenFile = link }})
+	status := func() int { return c.do("GET", "/proxies", "", "Authorization", "Bearer good").status }
+	is.Equal(status(), 200)
+	for _, test := range []struct {
+		path string
+		bad  os.FileMode
+		good os.FileMode
+	}{
+		{file, 0o660, 0o600}, {file, 0o602, 0o600}, {dir, 0o777, 0o755}, {dir, 0o775, 0o755}, {filepath.Join(top, "a"), 0o757, 0o755}, {top, 0o777, 0o700},
+	} {
+		is.NoErr(os.Chmod(test.path, test.bad))
+		is.Equal(status(), 401)
+		is.True(strings.Contains(c.log.String(), "others can write to "+test.path))
+		is.NoErr(os.Chmod(test.path, test.good))
+		is.Equal(status(), 200)
+	}
+	is.NoErr(os.Chmod(dir, 0o777|os.ModeSticky)) // as /tmp
+	is.Equal(status(), 200)
+	is.NoErr(os.Remove(link))
+	is.NoErr(os.Symlink("link", link))
+	is.Equal(status(), 401)
+	if os.Getuid() == 0 {
+		is.NoErr(os.Remove(link))
+		is.NoErr(os.Symlink(file, link))
+		is.NoErr(os.Chown(file, 65534, 65534))
+		is.Equal(status(), 401)
+		is.True(strings.Contains(c.log.String(), "belongs to user 65534"))
+	}
+}
+
+func TestATokenForReadingReadsPlansAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	file := filepath.Join(t.TempDir(), "tokens")
+	is.NoErr(os.WriteFile(file, []byte("ro:dashboard:look\nci:do\n"), 0o600))
+	c := start(t, setup{facade: func(o *facade.Options) { o.TokenFile = file }})
+	up := c.lab.Upstream("up")
+	look, body := []string{"Authorization", "Bearer look"}, routeBody("alpha", up.Port(), "")
+	is.Equal(c.do("PUT", "/proxies/alpha", body, "Authorization", "Bearer do").status, 201)
+	before := c.lab.Tree()
+	var d document
+	is.NoErr(json.Unmarshal([]byte(c.do("GET", "/openapi.json", "", look...).body), &d))
+	d.operations(t, func(method, path string, op operation) {
+		url := strings.Replace(path, "{droplet_name}", "alpha", 1)
+		var text string
+		switch {
+		case method == "PUT" || path == "/proxies":
+			text = body
+		case path == "/plan" || path == "/apply":
+			text = `{"routes":[]}`
+		case strings.HasSuffix(path, "/message"):
+			text = `{"message_type":"ping"}`
+		}
+		if method == "GET" {
+			text = ""
+		}
+		_, changes := op.Responses["423"] // a change may find the host locked
+		r := c.do(method, url, text, look...)
+		if !changes {
+			is.True(r.status == 200)
+			return
+		}
+		is.Equal(r.status, 403)
+		is.Equal(r.code(t), "FORBIDDEN")
+		is.True(c.do(method, url+"?dry_run=true", text, look...).status != 403)
+		is.Equal(c.do(method, url+"?dry_run=false", text, look...).status, 403)
+	})
+	is.Equal(c.lab.Tree().Diff(before), "")
 }
 
 // sign makes a JWT.

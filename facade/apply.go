@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +18,11 @@ import (
 const keepUnlisted = "keep_unlisted"
 
 func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
+	leave, err := s.enterState(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	b, err := readBody(r)
 	if err != nil {
 		return err
@@ -25,14 +31,21 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.planned(r.Context(), req)
-	if err != nil {
-		return err
+	return s.answerPlan(w, r, req, func(p json.RawMessage) any { return p })
+}
+
+// enterState lets a request in that has a whole state, or a plan, in its body. Small ones need not wait for large ones.
+func (s *Server) enterState(r *http.Request) (leave func(), err error) {
+	if 0 <= r.ContentLength && r.ContentLength <= smallState {
+		return func() {}, nil
 	}
-	return writeJSON(w, http.StatusOK, p)
+	return s.states.enter(r.Context(), "states are being planned or applied")
 }
 
 func desired(r *http.Request, b []byte) (engine.Request, error) {
+	if err := checkSize(b, maxResources); err != nil {
+		return engine.Request{}, err
+	}
 	d, err := resources.ParseDesired(b)
 	if err != nil {
 		return engine.Request{}, engine.Invalid(err)
@@ -82,8 +95,16 @@ func applied(r *engine.Result) applyAnswer {
 // apply takes a desired state, or a plan as POST /plan has answered it: then exactly that is done, or, where the host has
 // changed since, nothing.
 func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
+	leave, err := s.enterState(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	b, err := readBody(r)
 	if err != nil {
+		return err
+	}
+	if err := checkSize(b, maxItems); err != nil {
 		return err
 	}
 	if isPlan(b) {
@@ -119,15 +140,26 @@ func (s *Server) applyPlan(w http.ResponseWriter, r *http.Request, b []byte) err
 		if err := s.eng.CheckStale(r.Context(), p); err != nil {
 			return err
 		}
-		return writeJSON(w, http.StatusOK, dryRunAnswer{true, p})
+		body, err := encodePlan(p, func(p json.RawMessage) any { return dryRunAnswer{true, p} })
+		if err != nil {
+			return err
+		}
+		return send(w, http.StatusOK, jsonMedia, body)
 	}
 	return s.run(w, r, func(ctx context.Context) (*engine.Result, error) {
 		return s.change(ctx, p.Operation, func(ctx context.Context) (*engine.Result, error) { return s.eng.Apply(ctx, p) })
 	})
 }
 
+// operationText is what a plan may be called. It comes to be read in the log, by whoever waits for the lock, and in the
+// history.
+var operationText = regexp.MustCompile(`^[!-~]([ -~]{0,62}[!-~])?$`)
+
 func parsePlan(b []byte) (*plan.Plan, error) {
 	p, err := plan.Parse(b)
+	if err == nil && !operationText.MatchString(p.Operation) {
+		return nil, refuse(engine.InvalidInput, details{"field": "operation", "constraint": "must be at most 64 characters of ASCII"}, "the plan's operation is none")
+	}
 	if err == nil {
 		return p, nil
 	}

@@ -19,6 +19,7 @@ type call struct {
 	droplet  string
 	domain   string
 	actor    string
+	readOnly bool // the actor may only look, and plan
 	code     engine.Code
 	err      error
 	audited  bool // its error was told already, in the audit log
@@ -44,13 +45,13 @@ var wellFormedID = regexp.MustCompile(`^[A-Za-z0-9._:/+=-]{1,128}$`)
 func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := s.opts.Clock()
-		c := &call{id: r.Header.Get("X-Correlation-ID")}
+		c := &call{id: r.Header.Get("X-Correlation-ID"), actor: engine.ActorOf(r.Context())}
 		if !wellFormedID.MatchString(c.id) {
 			c.id = s.opts.NewID()
 		}
 		w.Header().Set("X-Correlation-ID", c.id)
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
-		answer := &answer{ResponseWriter: w, call: c}
+		answer := &answer{ResponseWriter: w, call: c, gzip: acceptsGzip(r), outgoing: &s.outgoing}
 		defer func() {
 			if p := recover(); p != nil {
 				giveUp(answer, r, s.panicked(r.Context(), p))
@@ -84,7 +85,7 @@ func (s *Server) tell(r *http.Request, c *call, took time.Duration) {
 	if c.err != nil && !c.audited {
 		attrs = append(attrs, "error", foreign.Clip(c.err.Error(), maxMessage))
 	}
-	s.log.Log(r.Context(), level, r.Method+" "+endpointPath(c.endpoint), attrs...)
+	s.log.Log(r.Context(), level, foreign.Clip(r.Method, 16)+" "+endpointPath(c.endpoint), attrs...)
 }
 
 // endpointPath returns the path of a pattern. What was asked for is not logged when nothing is there: it may be anything.
@@ -108,10 +109,12 @@ func noteEndpoint(r *http.Request) {
 	}
 }
 
-// An answer remembers the status that was sent.
+// An answer remembers the status that was sent, and knows how [send] is to send the rest.
 type answer struct {
 	http.ResponseWriter
-	call *call
+	call     *call
+	gzip     bool
+	outgoing *outgoing
 }
 
 func (a *answer) WriteHeader(status int) {

@@ -3,7 +3,6 @@ package facade
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -61,7 +60,9 @@ const maxMessage = 4096
 func factsOf(r *http.Request, err error) errorFacts {
 	facts := errorFacts{Code: engine.CodeOf(err), Message: foreign.Clip(err.Error(), maxMessage), Details: details{}}
 	if known, ok := errors.AsType[*engine.Error](err); ok {
-		maps.Copy(facts.Details, known.Details)
+		for name, value := range known.Details {
+			facts.Details[name] = bounded(value)
+		}
 		if known.Step != "" {
 			facts.Details["step"] = known.Step
 		}
@@ -75,12 +76,36 @@ func factsOf(r *http.Request, err error) errorFacts {
 	return facts
 }
 
+// maxDetail bounds one text of an error's details, such as nginx's output, and maxDetails how many texts a list has.
+const (
+	maxDetail  = 16 << 10
+	maxDetails = 100
+)
+
+// bounded keeps a made-up plan from having itself told back, path by path.
+func bounded(value any) any {
+	switch v := value.(type) {
+	case string:
+		return foreign.Clip(v, maxDetail)
+	case []string:
+		list := make([]string, 0, min(len(v), maxDetails+1))
+		for _, text := range v[:min(len(v), maxDetails)] {
+			list = append(list, foreign.Clip(text, maxMessage))
+		}
+		if more := len(v) - len(list); more > 0 {
+			list = append(list, fmt.Sprintf("and %d more", more))
+		}
+		return list
+	}
+	return value
+}
+
 // retryAfter returns how long a client should wait (RFC 9110, section 10.2.3), in seconds; "" where no time is known.
 func retryAfter(facts errorFacts) string {
 	switch facts.Code {
 	case engine.Locked, engine.ShuttingDown:
 		return "5"
-	case engine.SSLRateLimited:
+	case engine.SSLRateLimited, codes.TooManyRequests:
 	default:
 		return ""
 	}

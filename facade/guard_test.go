@@ -1,10 +1,17 @@
 package facade_test
 
 import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/fullpotential-ai/proxy-manager/facade"
 	"github.com/matryer/is"
 )
 
@@ -17,8 +24,7 @@ func TestNoWebPageCanDriveIt(t *testing.T) {
 	for _, headers := range [][]string{
 		{"Host", "evil.example.com"},
 		{"Host", "evil.example.com:" + u.Port()},
-		{"Host", "127.0.0.1"},
-		{"Host", "localhost:1"},
+		{"Host", "proxy-manager"},
 		{"Host", "localhost.evil.example.com:" + u.Port()},
 		{"Origin", "http://evil.example.com"},
 		{"Origin", "null"},
@@ -37,7 +43,7 @@ func TestNoWebPageCanDriveIt(t *testing.T) {
 		is.Equal(c.do("GET", "/health", "", headers...).status, 200)
 	}
 	for _, headers := range [][]string{
-		{"Host", "localhost:" + u.Port()}, {"Host", "[::1]:" + u.Port()}, {"Origin", c.base}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"},
+		{"Host", "localhost:" + u.Port()}, {"Host", "localhost:9000"}, {"Host", "[::1]:" + u.Port()}, {"Origin", c.base}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"},
 	} {
 		r := c.do("GET", "/proxies", "", headers...)
 		is.Equal(r.status, 200)
@@ -45,6 +51,64 @@ func TestNoWebPageCanDriveIt(t *testing.T) {
 			is.True(!strings.HasPrefix(name, "Access-Control-"))
 		}
 	}
+}
+
+func TestANameThatIsListedIsTheServersOwn(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t, setup{facade: func(o *facade.Options) { o.AllowedHosts = []string{"proxy-manager", "pm.example.com"} }})
+	for _, headers := range [][]string{
+		{"Host", "proxy-manager:8100"}, // a compose service
+		{"Host", "pm.example.com", "Origin", "https://pm.example.com", "Sec-Fetch-Site", "same-origin"}, // behind a proxy that ends TLS
+		{"Host", "localhost:9000", "Origin", "http://localhost:9000", "Sec-Fetch-Site", "same-origin"},  // through a tunnel
+	} {
+		is.Equal(c.do("GET", "/proxies", "", headers...).status, 200)
+		is.Equal(c.do("POST", "/message", `{"message_type":"ping"}`, headers...).status, 200)
+	}
+	is.Equal(c.do("GET", "/proxies", "", "Host", "other.example.com").status, 403)
+	is.Equal(c.do("GET", "/proxies", "", "Host", "pm.example.com", "Origin", "https://other.example.com").status, 403)
+}
+
+func TestALinkFromAChatLeadsToHealthAndToNothingElse(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	link := []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-User", "?1"}
+	is.Equal(c.do("GET", "/health", "", link...).status, 200)
+	is.Equal(c.do("GET", "/proxy-manager/health", "", link...).status, 200)
+	is.Equal(c.do("GET", "/proxies", "", link...).status, 403)
+}
+
+func TestAPageOrALinkCannotSyncByGet(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	for _, headers := range [][]string{{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate"}, {"Sec-Fetch-Dest", "image"}, {"Origin", c.base}} {
+		is.Equal(c.do("GET", "/proxy-manager/sync-from-registry", "", headers...).code(t), "FORBIDDEN")
+		is.Equal(c.do("POST", "/proxy-manager/sync-from-registry", "", headers...).code(t), "REGISTRY_NOT_CONFIGURED")
+		is.Equal(c.do("GET", "/proxy-manager/sync-from-registry?dry_run=true", "", headers...).code(t), "REGISTRY_NOT_CONFIGURED")
+	}
+	is.Equal(c.do("GET", "/proxy-manager/sync-from-registry", "").code(t), "REGISTRY_NOT_CONFIGURED")
+}
+
+func TestAClientOfHTTP10HasToSayWhomItMeans(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	ask := func(request string) string {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(c.base, "http://"))
+		is.NoErr(err)
+		defer conn.Close()
+		_, err = io.WriteString(conn, request+"\r\n\r\n")
+		is.NoErr(err)
+		status, err := bufio.NewReader(conn).ReadString('\n')
+		is.NoErr(err)
+		return strings.Fields(status)[1]
+	}
+	is.Equal(ask("GET /proxies HTTP/1.0"), "403")
+	is.Equal(ask("GET /proxies HTTP/1.0\r\nHost: localhost"), "200")
+	is.Equal(ask("GET http://evil.example.com/proxies HTTP/1.0\r\nHost: localhost"), "403")
+	is.Equal(ask("GET /health HTTP/1.0"), "200")
 }
 
 func TestOnlyDeclaredJSONIsTaken(t *testing.T) {
@@ -86,5 +150,26 @@ func TestTheCorrelationIDIsTakenOverIfItIsWellFormed(t *testing.T) {
 	for _, wrong := range []string{"a b", "<script>", strings.Repeat("x", 129), `"`} {
 		got := c.do("GET", "/health", "", "X-Correlation-ID", wrong).header.Get("X-Correlation-ID")
 		is.True(got != wrong && len(got) == 32)
+	}
+}
+
+func TestOverAUnixSocketAnyNameOfOneLabelWillDo(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	socket := filepath.Join(t.TempDir(), "pm.sock")
+	l, err := net.Listen("unix", socket)
+	is.NoErr(err)
+	server := &http.Server{Handler: c.api}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	local := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("unix", socket)
+	}}}
+	for host, status := range map[string]int{"unix": 200, "localhost": 200, "pm:80": 200, "evil.example.com": 403} {
+		res, err := local.Get("http://" + host + "/proxies")
+		is.NoErr(err)
+		is.NoErr(res.Body.Close())
+		is.Equal(res.StatusCode, status)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,4 +103,33 @@ func (c *client) eventually(path string, status int) reply {
 		return r.status == status
 	})
 	return r
+}
+
+func TestHealthIsWellWhileOnesOwnChangesComeAndGo(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	up := c.lab.Upstream("up")
+	is.Equal(c.do("GET", "/proxy-manager/health", "").json(t)["status"], "healthy")
+	stop := make(chan struct{})
+	var changes sync.WaitGroup
+	changes.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				c.put("alpha", up.Port())
+				is.Equal(c.do("DELETE", "/proxies/alpha", "").status, 200)
+			}
+		}
+	})
+	for deadline := time.Now().Add(6 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		r := c.do("GET", "/proxy-manager/health", "")
+		is.Equal(r.status, 200)
+		is.Equal(r.json(t)["status"], "healthy")
+		is.Equal(c.do("GET", "/health", "").json(t)["status"], "healthy")
+	}
+	close(stop)
+	changes.Wait()
 }

@@ -2,49 +2,18 @@ package facade
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 	"github.com/fullpotential-ai/proxy-manager/facade/internal/foreign"
 	"github.com/fullpotential-ai/proxy-manager/resources/strictjson"
 )
-
-// writePatience is how long one write may take to a client that does not read.
-const writePatience = 30 * time.Second
-
-// writeJSON answers with v. The error is of v; a client that is gone is nobody to tell of it.
-func writeJSON(w http.ResponseWriter, status int, v any) error {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // nobody shows this as HTML, and diffs are to be read
-	if err := e.Encode(v); err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	limitWrites(w)
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
-	return nil
-}
-
-// limitWrites gives the client that long to read what is written from now on. There is no such limit on a whole request:
-// an answer may take certbot's minutes to come.
-func limitWrites(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writePatience)) // not every writer has one
-}
 
 // decode reads the body into v and guesses nothing. An empty body is refused.
 func decode(r *http.Request, v any) error {
@@ -72,7 +41,12 @@ func decodeBytes(b []byte, v any) error {
 }
 
 func readBody(r *http.Request) ([]byte, error) {
-	b, err := io.ReadAll(r.Body)
+	var body bytes.Buffer
+	if r.ContentLength > 0 && r.ContentLength <= maxStateBody {
+		body.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(r.Body)
+	b := body.Bytes()
 	if err == nil {
 		return b, nil
 	}

@@ -89,52 +89,96 @@ func checkSignature(parts []string, key func() (*rsa.PublicKey, error)) error {
 	return nil
 }
 
-// A publicKey is the Registry's, fetched when it is first needed and again after a while.
+// A publicKey is the Registry's. It is fetched when it is first needed, and again after a while, by one caller for all who
+// ask. Once there is one, nobody waits for the next.
 type publicKey struct {
 	fetch func(context.Context) (*rsa.PublicKey, error)
 	now   func() time.Time
 
 	mu      sync.Mutex
 	known   *rsa.PublicKey
-	err     error
-	fetched time.Time
+	err     error         // of the last fetch
+	fetched time.Time     // when the last fetch had ended
+	running chan struct{} // closed when the fetch that runs is over; nil if none does
 }
 
 const (
 	keyLifetime = 5 * time.Minute
 	// keyRetry bounds how often a Registry that does not answer is asked, however many tokens come.
 	keyRetry = 10 * time.Second
+	// keyPatience is how long one fetch may take, and so how long a token may have to wait for its answer.
+	keyPatience = 3 * time.Second
 )
 
+// get returns the key that is known, or the first one that can be had. One that is known stays good while a Registry that
+// is down has no other: everybody would be locked out.
 func (k *publicKey) get(ctx context.Context) (*rsa.PublicKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	age := k.now().Sub(k.fetched)
-	if !k.fetched.IsZero() && (age < keyRetry || (k.err == nil && age < keyLifetime)) {
-		return k.known, k.unknown()
+	if k.known == nil {
+		k.await(ctx)
+	} else if k.now().Sub(k.fetched) >= keyLifetime {
+		k.start()
 	}
-	k.fetched = k.now()
-	key, err := k.fetch(context.WithoutCancel(ctx))
-	if k.err = err; err == nil {
-		k.known = key
+	switch {
+	case k.known != nil:
+		return k.known, nil
+	case k.err != nil:
+		return nil, k.err
+	default:
+		return nil, context.Cause(ctx)
 	}
-	// A key that is known stays good: a Registry that is down must not lock everybody out.
-	return k.known, k.unknown()
 }
 
-// expire has the key fetched anew when it is next asked for: the Registry may have a new one. Strangers' tokens can't make
-// that happen more often than keyRetry allows.
-func (k *publicKey) expire() {
+// instead returns another key than one that a token was not signed with, if the Registry has one by now. Strangers' tokens
+// can't make it be asked more often than keyRetry allows.
+func (k *publicKey) instead(ctx context.Context, of *rsa.PublicKey) (*rsa.PublicKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.now().Sub(k.fetched) >= keyRetry {
-		k.fetched = time.Time{}
+	if k.known == of {
+		k.await(ctx)
+	}
+	if k.known == of {
+		return nil, errSignature
+	}
+	return k.known, nil
+}
+
+// await waits for a fetch, unless one has ended just now. It gives up the lock meanwhile.
+func (k *publicKey) await(ctx context.Context) {
+	done := k.start()
+	if done == nil {
+		return
+	}
+	k.mu.Unlock()
+	defer k.mu.Lock()
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 
-func (k *publicKey) unknown() error {
-	if k.known != nil {
+// start starts a fetch, if none runs, and returns what is closed when it is over; nil if it is too early for another.
+func (k *publicKey) start() <-chan struct{} {
+	if k.running != nil {
+		return k.running
+	}
+	if !k.fetched.IsZero() && k.now().Sub(k.fetched) < keyRetry {
 		return nil
 	}
-	return k.err
+	done := make(chan struct{})
+	k.running = done
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), keyPatience)
+		defer cancel()
+		key, err := k.fetch(ctx)
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.err = err; err == nil && (k.known == nil || !key.Equal(k.known)) {
+			k.known = key
+		}
+		k.fetched, k.running = k.now(), nil
+		close(done)
+	}()
+	return done
 }

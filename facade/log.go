@@ -95,7 +95,7 @@ func (s *Server) logStep(ctx context.Context, ev engine.Event) {
 // audit writes one line for a change: who, what, which plan, and what became of it, or why nothing did.
 func (s *Server) audit(ctx context.Context, operation string, result *engine.Result, err error, took time.Duration) {
 	c := callFrom(ctx)
-	attrs := []any{"audit", true, "actor", cmp.Or(c.actor, s.eng.Options().Actor), "duration_ms", milliseconds(took)}
+	attrs := []any{"audit", true, "actor", foreign.Clip(cmp.Or(c.actor, s.eng.Options().Actor), 128), "duration_ms", milliseconds(took)}
 	if err != nil {
 		c.audited = true
 		attrs = append(attrs, "result", "failed", "error_code", engine.CodeOf(err), "outcome", engine.OutcomeOf(err).String(),

@@ -2,12 +2,15 @@ package facade
 
 import (
 	"bytes"
+	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
+	"github.com/fullpotential-ai/proxy-manager/facade/codes"
 	"github.com/fullpotential-ai/proxy-manager/facade/health"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
@@ -56,10 +59,24 @@ func (m *metrics) request(method, pattern string, status int, took time.Duration
 	m.took.observe(took)
 }
 
+// operations are those that a change of this server can have. A plan may come with any word in its place, and a label must
+// not: each of its values is remembered as long as the server lives.
+var operations = []string{"adopt", "apply", "delete", "destroy", "put", "reload", "renew", "rollback", "ssl", "sync"}
+
+// other stands for all values that a label does not have.
+const other = "other"
+
+func labelOf(value string, known []string) string {
+	if slices.Contains(known, value) {
+		return value
+	}
+	return other
+}
+
 func (m *metrics) planned(err error) { m.plans.add(codeLabel(err)) }
 
 func (m *metrics) applied(operation string, err error) {
-	m.applies.add(operation, codeLabel(err))
+	m.applies.add(labelOf(operation, operations), codeLabel(err))
 	if err != nil {
 		m.failures.add(codeLabel(err))
 	}
@@ -69,7 +86,10 @@ func codeLabel(err error) string {
 	if err == nil {
 		return "OK"
 	}
-	return string(engine.CodeOf(err))
+	if code := engine.CodeOf(err); slices.Contains(codes.All(), code) {
+		return string(code)
+	}
+	return other // a step kind of somebody's own
 }
 
 // step counts a step that has ended. Changes that were made together all hear of the steps that served them, one after
@@ -97,13 +117,27 @@ func (m *metrics) step(ev engine.Event) {
 }
 
 func (s *Server) showMetrics(w http.ResponseWriter, r *http.Request) error {
-	routes, err := s.eng.Routes(r.Context())
+	text, err := s.exposition(r.Context())
 	if err != nil {
 		return err
 	}
-	certificates, err := s.eng.Certificates(r.Context())
+	// The version is part of the text format's name (Prometheus, "exposition formats").
+	return send(w, http.StatusOK, "text/plain; version=0.0.4; charset=utf-8", text)
+}
+
+func (s *Server) exposition(ctx context.Context) ([]byte, error) {
+	leave, err := s.heavy.enter(ctx, "requests look at every route")
 	if err != nil {
-		return err
+		return nil, err
+	}
+	defer leave()
+	routes, err := s.eng.Routes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := s.eng.Certificates(ctx)
+	if err != nil {
+		return nil, err
 	}
 	var b bytes.Buffer
 	x := exposition{&b}
@@ -116,12 +150,7 @@ func (s *Server) showMetrics(w http.ResponseWriter, r *http.Request) error {
 			x.sample("proxy_manager_certificate_expiry_timestamp_seconds", float64(c.NotAfter.Unix()), "name", c.Name)
 		}
 	}
-	// The version is part of the text format's name (Prometheus, "exposition formats").
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	limitWrites(w)
-	_, _ = w.Write(b.Bytes())
-	return nil
+	return b.Bytes(), nil
 }
 
 func (m *metrics) write(x exposition) {

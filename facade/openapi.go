@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"net/http"
@@ -41,9 +42,17 @@ func bundle(document, schema []byte) []byte {
 	})
 }
 
+// atRoot is the document's server: the one that the document comes from.
+const atRoot = `"url": "/"`
+
 func (s *Server) openAPI(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Content-Type", "application/json")
-	limitWrites(w)
-	_, _ = w.Write(openAPIDocument())
-	return nil
+	document := openAPIDocument()
+	if prefix := prefixOf(r); prefix != "" {
+		server, err := encode(prefix)
+		if err != nil {
+			return err
+		}
+		document = bytes.Replace(document, []byte(atRoot), append([]byte(`"url": `), bytes.TrimSpace(server)...), 1)
+	}
+	return send(w, http.StatusOK, jsonMedia, document)
 }

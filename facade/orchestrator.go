@@ -45,7 +45,7 @@ func (s *Server) beat(ctx context.Context, client *http.Client) {
 	for sleep(ctx, heartbeatInterval) {
 		err := s.post(ctx, client, "/heartbeat", map[string]any{
 			"service_name": s.opts.Identity.ServiceName, "droplet_id": s.opts.Identity.DropletID,
-			"status": s.probe.seen().Status(), "timestamp": s.opts.Clock().UTC(), "uptime_seconds": s.uptime(),
+			"status": s.status(s.probe.seen()), "timestamp": s.opts.Clock().UTC(), "uptime_seconds": s.uptime(),
 		})
 		if err != nil {
 			s.log.WarnContext(ctx, "heartbeat", "result", "failed", "error", err)

@@ -51,8 +51,12 @@ func precondition(r *http.Request) (func(engine.RouteStatus) error, error) {
 		return nil, err
 	}
 	return func(now engine.RouteStatus) error {
+		tag := ""
+		if now.Name != "" {
+			tag = etag(now)
+		}
 		for _, c := range list {
-			if matches := c.matches(now); matches != (c.header == "If-Match") {
+			if matches := c.matches(tag); matches != (c.header == "If-Match") {
 				return refuse(engine.PreconditionFailed, details{"header": c.header}, "the route is not as %s says: get it again, and decide anew", c.header)
 			}
 		}
@@ -60,18 +64,23 @@ func precondition(r *http.Request) (func(engine.RouteStatus) error, error) {
 	}, nil
 }
 
-func (c condition) matches(now engine.RouteStatus) bool {
-	if now.Name == "" {
-		return false
-	}
-	return c.any || slices.Contains(c.tags, etag(now))
+// matches reports whether something that is there is meant. What is not there has no tag.
+func (c condition) matches(tag string) bool {
+	return tag != "" && (c.any || slices.Contains(c.tags, tag))
 }
 
-// unchanged reports whether a client that has a copy may keep it (If-None-Match of a GET).
-func unchanged(r *http.Request, now engine.RouteStatus) (bool, error) {
+// unchanged says which version is there, and answers a client that has a copy and may keep it (If-None-Match of a GET).
+// It reports whether it did.
+func unchanged(w http.ResponseWriter, r *http.Request, tag string) (bool, error) {
 	list, err := parseConditions(r)
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(list, func(c condition) bool { return c.header == "If-None-Match" && c.matches(now) }), nil
+	w.Header().Set("ETag", tag)
+	if !slices.ContainsFunc(list, func(c condition) bool { return c.header == "If-None-Match" && c.matches(tag) }) {
+		return false, nil
+	}
+	limitWrites(w, 0)
+	w.WriteHeader(http.StatusNotModified)
+	return true, nil
 }

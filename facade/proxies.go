@@ -1,10 +1,16 @@
 package facade
 
 import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/facade/view"
@@ -13,15 +19,59 @@ import (
 )
 
 func (s *Server) listProxies(w http.ResponseWriter, r *http.Request) error {
-	routes, err := s.eng.Routes(r.Context())
+	l, err := s.list.current(r.Context(), s.eng)
 	if err != nil {
 		return err
 	}
-	list := make([]view.Route, len(routes))
-	for i, st := range routes {
-		list[i] = view.RouteOf(st)
+	if same, err := unchanged(w, r, l.tag); same || err != nil {
+		return err
 	}
-	return writeJSON(w, http.StatusOK, list)
+	if takesGzip(w) && l.compressed != nil {
+		w.Header().Set("Content-Encoding", "gzip")
+		sendEncoded(w, http.StatusOK, jsonMedia, l.compressed)
+		return nil
+	}
+	sendEncoded(w, http.StatusOK, jsonMedia, l.body)
+	return nil
+}
+
+// A list is all routes, encoded once for all who ask while nothing changes: however many clients are slow to read it, there
+// is one copy.
+type list struct {
+	mu      sync.Mutex
+	version uint64
+	known   *encodedList
+}
+
+type encodedList struct {
+	body, compressed []byte // compressed is nil where that is not worth it
+	tag              string // the ETag
+}
+
+func (l *list) current(ctx context.Context, eng *engine.Engine) (*encodedList, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	routes, version, err := eng.RoutesSince(ctx, l.version)
+	if err != nil || l.known != nil && version == l.version {
+		return l.known, err
+	}
+	shown := make([]view.Route, len(routes))
+	for i, st := range routes {
+		shown[i] = view.RouteOf(st)
+	}
+	body, err := encode(shown)
+	if err != nil {
+		return nil, err
+	}
+	l.version = version
+	if l.known != nil && bytes.Equal(l.known.body, body) {
+		return l.known, nil
+	}
+	l.known = &encodedList{body: body, tag: fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(body)))}
+	if len(body) >= minCompressed {
+		l.known.compressed = compress(body)
+	}
+	return l.known, nil
 }
 
 func (s *Server) getProxy(w http.ResponseWriter, r *http.Request) error {
@@ -29,15 +79,8 @@ func (s *Server) getProxy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("ETag", etag(st))
-	same, err := unchanged(r, st)
-	if err != nil {
+	if same, err := unchanged(w, r, etag(st)); same || err != nil {
 		return err
-	}
-	if same {
-		limitWrites(w)
-		w.WriteHeader(http.StatusNotModified)
-		return nil
 	}
 	return writeJSON(w, http.StatusOK, view.DetailOf(r.Context(), s.eng, st))
 }
@@ -67,7 +110,7 @@ func (s *Server) putProxy(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.put(w, r, route)
+	return s.put(w, r, engine.Put(route))
 }
 
 // decodePut reads the body of a PUT. The path names the route; a body that names another is a mistake.
@@ -97,11 +140,26 @@ func newRoute(f resources.RouteFields) (resources.Route, error) {
 }
 
 func (s *Server) postProxy(w http.ResponseWriter, r *http.Request) error {
-	route, err := decodePost(r)
+	route, named, err := decodePost(r)
 	if err != nil {
 		return err
 	}
-	return s.put(w, r, route)
+	req := engine.Put(route)
+	if !named {
+		req.Precondition = keepsItsDomain(route)
+	}
+	return s.put(w, r, req)
+}
+
+// keepsItsDomain refuses to give a route's name to another domain, where nobody has asked for that name.
+func keepsItsDomain(route resources.Route) func(engine.RouteStatus) error {
+	return func(now engine.RouteStatus) error {
+		if now.Name == "" || now.Route.Domain() == route.Domain() {
+			return nil
+		}
+		return refuse(engine.DomainConflict, details{"droplet_name": now.Name, "domain": now.Route.Domain()},
+			"the name %q, which comes of the domain's first label, is that of a route for %s: give a droplet_name", now.Name, cmp.Or(now.Route.Domain(), "something else"))
+	}
 }
 
 // A postBody is a route whose name may be left to its domain, and whose upstream may be one text.
@@ -110,28 +168,30 @@ type postBody struct {
 	Upstream *string `json:"upstream"`
 }
 
-func decodePost(r *http.Request) (resources.Route, error) {
+// decodePost reads the body of a POST, and reports whether it names its route.
+func decodePost(r *http.Request) (route resources.Route, named bool, err error) {
 	var body postBody
 	if err := decode(r, &body); err != nil {
-		return resources.Route{}, err
+		return route, false, err
 	}
 	f := body.RouteFields
 	if f.DropletName == "" && f.Domain == "" {
-		return resources.Route{}, refuse(engine.InvalidInput, details{"field": "domain", "constraint": "must be given"}, "domain is missing")
+		return route, false, refuse(engine.InvalidInput, details{"field": "domain", "constraint": "must be given"}, "domain is missing")
 	}
-	if f.DropletName == "" {
+	if named = f.DropletName != ""; !named {
 		f.DropletName, _, _ = strings.Cut(f.Domain, ".")
 	}
 	if body.Upstream != nil {
 		if f.UpstreamHost != "" || f.UpstreamPort != 0 || f.UpstreamScheme != "" {
-			return resources.Route{}, refuse(engine.InvalidInput, details{"field": "upstream", "constraint": "must be left out where upstream_host, upstream_port or upstream_scheme is given"},
+			return route, false, refuse(engine.InvalidInput, details{"field": "upstream", "constraint": "must be left out where upstream_host, upstream_port or upstream_scheme is given"},
 				"upstream is given twice, as one text and in parts")
 		}
 		if err := setUpstream(&f, *body.Upstream); err != nil {
-			return resources.Route{}, err
+			return route, false, err
 		}
 	}
-	return newRoute(f)
+	route, err = newRoute(f)
+	return route, named, err
 }
 
 // setUpstream reads "http://host:port". What the parts may be is the route's own business.
@@ -161,9 +221,10 @@ type next struct {
 	Description string `json:"description"`
 }
 
-func (s *Server) put(w http.ResponseWriter, r *http.Request, route resources.Route) error {
+// put makes a request for one route.
+func (s *Server) put(w http.ResponseWriter, r *http.Request, req engine.Request) error {
+	route := req.Routes[0]
 	callOf(r).droplet, callOf(r).domain = route.Name(), route.Domain()
-	req := engine.Put(route)
 	req.Issue = s.opts.AutoIssueSSL && route.EnableSSL()
 	return s.carryOut(w, r, req, func(result *engine.Result) error { return s.answerPut(w, r, route, result) })
 }
@@ -176,11 +237,11 @@ func (s *Server) answerPut(w http.ResponseWriter, r *http.Request, route resourc
 	status, body := http.StatusOK, putAnswer{Route: view.RouteOf(st)}
 	if created(result.Plan, route.Address()) {
 		status = http.StatusCreated
-		w.Header().Set("Location", "/proxies/"+route.Name())
+		w.Header().Set("Location", prefixOf(r)+"/proxies/"+route.Name())
 	}
 	if st.Status == engine.PendingSSL {
 		status = http.StatusAccepted
-		body.Next = &next{http.MethodPost, "/proxies/" + route.Name() + "/ssl", "obtain the certificate; until then the route answers over HTTP"}
+		body.Next = &next{http.MethodPost, prefixOf(r) + "/proxies/" + route.Name() + "/ssl", "obtain the certificate; until then the route answers over HTTP"}
 	}
 	w.Header().Set("ETag", etag(st))
 	return writeJSON(w, status, body)

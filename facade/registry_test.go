@@ -1,14 +1,20 @@
 package facade_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/facade"
 	"github.com/matryer/is"
@@ -118,4 +124,64 @@ func TestOneBadRecordOfTheRegistrySpoilsNoOther(t *testing.T) {
 	m := c.do("GET", "/proxies/one", "").json(t)
 	is.Equal(m["upstream_host"], "127.0.0.1")
 	is.Equal(m["read_timeout"], "5m")
+}
+
+func TestARegistryThatRenamesItsDropletsIsToldWhoHasTheirDomains(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	const n = 300
+	var records []string
+	var body string
+	reg := registry(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
+	c := start(t, setup{facade: func(o *facade.Options) { o.RegistryURL = reg.URL }})
+	var routes []string
+	for i := range n {
+		routes = append(routes, strings.Replace(routeBody(fmt.Sprintf("d%d", i), 9, `,"require_healthy":false`), "{", fmt.Sprintf(`{"droplet_name":"d%d",`, i), 1))
+		records = append(records, fmt.Sprintf(`{"name":"new%d","host":"127.0.0.1","port":9,"domain":"d%d.example.test"}`, i, i))
+	}
+	is.Equal(c.do("POST", "/apply", `{"routes":[`+strings.Join(routes, ",")+`]}`).status, 200)
+	body = "[" + strings.Join(records, ",") + "]"
+	begin := time.Now()
+	s := c.sync("POST", "")
+	is.True(time.Since(begin) < 2*time.Second)
+	is.Equal(s.SkippedCount, n)
+	is.True(strings.Contains(s.reason("new7"), "d7.example.test is that of the route d7"))
+
+	// Domains that wander from one to the next are free, as long as none stays.
+	up := c.lab.Upstream("up")
+	record := func(name, domain string) string {
+		return fmt.Sprintf(`{"name":%q,"host":"127.0.0.1","port":%d,"domain":"%s.example.test"}`, name, up.Port(), domain)
+	}
+	body = "[" + record("d0", "d1") + "," + record("d1", "d0") + "," + record("d2", "d3") + "," + record("d4", "d2") + "]"
+	s = c.sync("POST", "")
+	is.Equal(s.Synced, []string{"d0", "d1"})
+	is.True(strings.Contains(s.reason("d2"), "of the route d3")) // which the Registry does not name
+	is.True(strings.Contains(s.reason("d4"), "of the route d2")) // which therefore stays
+}
+
+func TestAForgedTokenAndASilentRegistryKeepNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	reg := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(reg.Close)
+	file := filepath.Join(t.TempDir(), "tokens")
+	is.NoErr(os.WriteFile(file, []byte("ci:x\n"), 0o600))
+	c := start(t, setup{facade: func(o *facade.Options) { o.TokenFile, o.RegistryURL = file, reg.URL }})
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	is.NoErr(err)
+	token := "Bearer " + sign(t, key, map[string]any{"alg": "RS256"}, map[string]any{"exp": time.Now().Add(time.Minute).Unix()})
+
+	begin := time.Now()
+	var forged sync.WaitGroup
+	for range 7 {
+		forged.Go(func() { is.Equal(c.do("GET", "/proxies", "", "Authorization", token).status, 401) })
+	}
+	for range 6 {
+		is.Equal(c.do("GET", "/proxies", "", "Authorization", "Bearer x").status, 200)
+	}
+	is.True(time.Since(begin) < time.Second)
+	forged.Wait()
+	r := c.do("POST", "/proxy-manager/sync-from-registry", "", "Authorization", "Bearer x")
+	is.Equal(r.code(t), "REGISTRY_UNAVAILABLE")
+	is.True(time.Since(begin) < 10*time.Second) // either within five
 }

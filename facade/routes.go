@@ -2,6 +2,7 @@ package facade
 
 import (
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -21,13 +22,7 @@ type endpoint struct {
 	limit        int64    // of its body, in bytes; 0 takes none
 }
 
-const (
-	dryRun = "dry_run"
-
-	maxBody = 1 << 20
-	// A saved plan holds the diff of every file: a thousand new routes make about 5 MB.
-	maxStateBody = 16 << 20
-)
+const dryRun = "dry_run"
 
 // routes lists every endpoint, in the order of the documentation.
 func (s *Server) routes() []endpoint {
@@ -95,11 +90,30 @@ func (e endpoint) checked(w http.ResponseWriter, r *http.Request) error {
 	if err := checkQuery(r.URL.RawQuery, params); err != nil {
 		return err
 	}
+	if e.changes && !flag(r, dryRun) {
+		if err := mayChange(r); err != nil {
+			return err
+		}
+	}
 	if err := checkBody(r, e.limit > 0); err != nil {
 		return err
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, max(e.limit, 1))
 	return e.handler(w, r)
+}
+
+// prefixOf returns the path under which somebody has mounted the server (http.StripPrefix): what the request line had in
+// front of the path that came here. Empty where it is served at the root.
+func prefixOf(r *http.Request) string {
+	asked, err := url.ParseRequestURI(r.RequestURI)
+	if err != nil {
+		return ""
+	}
+	prefix, found := strings.CutSuffix(asked.EscapedPath(), r.URL.EscapedPath())
+	if !found {
+		return ""
+	}
+	return prefix
 }
 
 func methodNotAllowed(allow string) handler {

@@ -18,11 +18,14 @@ import (
 // Options say who may call and what is told to whom. The zero value is what the CLI's settings are by default. It serves
 // everybody who reaches the socket, which is meant for loopback and for tests: see TokenFile.
 type Options struct {
-	// TokenFile holds one API token a line, see [tokens]. Empty: no token is asked for. The file is read again when it
-	// changes. One that is empty or can't be read admits nobody.
+	// TokenFile holds one API token a line: "token", "label:token", or "ro:label:token" for one that may look and plan, and
+	// change nothing. Empty: no token is asked for. The file is read again when it changes. While it is empty, can't be read,
+	// has a line that is none, or could be written by others, nobody is admitted but to health, which says so.
 	TokenFile string
-	// AllowedHosts are names, with or without a port, by which clients may call this server beside loopback's and the
-	// address they have connected to. Anything else in Host is a web page's DNS rebinding, and refused.
+	// AllowedHosts are names by which clients may call this server, beside loopback's, the host's own and the address they
+	// have connected to: a TLS proxy's in front of it, or a container's. One without a port means every port; one that is
+	// no name admits nobody. Over a unix socket any name without a dot will do. Anything else in Host may be a web page's DNS
+	// rebinding, and is refused.
 	AllowedHosts []string
 	// RegistryURL is the Registry's base URL; empty where there is none.
 	RegistryURL string
@@ -88,6 +91,12 @@ type Server struct {
 	remotes  *remotes
 	traffic  *traffic
 	metrics  *metrics
+	list     list
+
+	heavy    gate // requests that look at every route
+	whole    gate // plans of whole states that are made
+	states   gate // whole states that are read, wait or are applied
+	outgoing outgoing
 
 	// changing counts the changes that run. Drain closes draining, and ends interrupt to have them undone.
 	mu        sync.Mutex
@@ -104,6 +113,7 @@ func New(eng *engine.Engine, o Options) *Server {
 	s := &Server{
 		eng: eng, opts: o, log: o.Logger, started: o.Clock(), registry: registry.New(o.RegistryURL),
 		traffic: newTraffic(o.Clock), metrics: newMetrics(), idle: make(chan struct{}),
+		heavy: make(gate, maxHeavy), whole: make(gate, 1), states: make(gate, maxStates),
 	}
 	s.base, s.interrupt = context.WithCancelCause(context.Background())
 	if o.TokenFile != "" {
@@ -168,6 +178,9 @@ func (s *Server) enter() error {
 	defer s.mu.Unlock()
 	if s.draining {
 		return &engine.Error{Code: engine.ShuttingDown, Message: "the server is shutting down and takes no more changes: try again when it is back"}
+	}
+	if s.changing >= maxChanging {
+		return tooMany("changes wait")
 	}
 	s.changing++
 	return nil

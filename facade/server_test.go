@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -421,4 +422,109 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+func (b *syncBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf = bytes.Buffer{}
+}
+
+func TestAnEmptyTextIsRefusedWhereAValueIsMeant(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	for _, field := range []string{"upstream_host", "upstream_scheme", "health_check_path", "read_timeout", "droplet_name", "domain"} {
+		body := `{"upstream_port":80,"` + field + `":""}`
+		r := c.do("PUT", "/proxies/alpha", body)
+		is.Equal(r.code(t), "INVALID_INPUT")
+		is.Equal(r.detail(t, "field"), field)
+		is.Equal(c.do("POST", "/proxies", body).detail(t, "field"), field)
+		is.Equal(c.do("POST", "/plan", `{"routes":[`+body+`]}`).detail(t, "field"), "routes[0]."+field)
+	}
+	is.Equal(c.do("POST", "/proxies", `{"domain":"a.example.test","upstream":""}`).detail(t, "field"), "upstream")
+}
+
+func TestAPostWithoutANameTakesNobodyElsesRoute(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	up := c.lab.Upstream("up")
+	body := func(domain, more string) string {
+		return fmt.Sprintf(`{"domain":"%s","upstream":%q,"enable_ssl":false%s}`, domain, up.URL(), more)
+	}
+	r := c.do("POST", "/proxies", body("app.one.test", ""))
+	is.Equal(r.status, 201)
+	is.Equal(r.json(t)["droplet_name"], "app")
+	before := c.lab.Tree()
+	for _, query := range []string{"", "?dry_run=true"} {
+		r = c.do("POST", "/proxies"+query, body("app.two.test", ""))
+		is.Equal(r.status, 409)
+		is.Equal(r.code(t), "DOMAIN_CONFLICT")
+		is.Equal(r.detail(t, "droplet_name"), "app")
+		is.Equal(r.detail(t, "domain"), "app.one.test")
+	}
+	is.Equal(c.lab.Tree().Diff(before), "")
+	is.Equal(c.do("POST", "/proxies", body("APP.one.test", `,"read_timeout":"5m"`)).status, 200) // its own
+	is.Equal(c.do("POST", "/proxies", body("app.two.test", `,"droplet_name":"app2"`)).status, 201)
+	is.Equal(c.do("POST", "/proxies", body("app.two.test", ""), "If-None-Match", "*").status, 409)
+	is.Equal(c.do("POST", "/proxies", body("app.one.test", ""), "If-None-Match", "*").status, 412)
+	is.Equal(c.do("POST", "/proxies", body("app.three.test", `,"droplet_name":"app"`)).status, 200) // asked for by name
+}
+
+func TestUnderAPrefixWhatIsToBeCalledNextHasIt(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	mounted := httptest.NewServer(http.StripPrefix("/pm", c.api))
+	t.Cleanup(mounted.Close)
+	root := c.base
+	up := c.lab.Upstream("up")
+	body := strings.Replace(routeBody("alpha", up.Port(), ""), `,"enable_ssl":false`, "", 1)
+
+	c.base = mounted.URL
+	r := c.do("PUT", "/pm/proxies/alpha", routeBody("alpha", up.Port(), ""))
+	is.Equal(r.status, 201)
+	is.Equal(r.header.Get("Location"), "/pm/proxies/alpha")
+	r = c.do("PUT", "/pm/proxies/alpha", body)
+	is.Equal(r.status, 202)
+	is.Equal(r.json(t)["next"].(map[string]any)["path"], "/pm/proxies/alpha/ssl")
+	server := func(path string) any {
+		return c.do("GET", path, "").json(t)["servers"].([]any)[0].(map[string]any)["url"]
+	}
+	is.Equal(server("/pm/openapi.json"), "/pm")
+
+	c.base = root
+	is.Equal(server("/openapi.json"), "/")
+	r = c.do("POST", "/proxies", routeBody("beta", up.Port(), ""))
+	is.Equal(r.header.Get("Location"), "/proxies/beta")
+}
+
+func TestWhomAMiddlewareNamesIsTheActorOfTheChange(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	mounted := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.api.ServeHTTP(w, r.WithContext(engine.WithActor(r.Context(), "alice")))
+	}))
+	t.Cleanup(mounted.Close)
+	c.base = mounted.URL
+	c.put("alpha", c.lab.Upstream("up").Port())
+	is.True(strings.Contains(c.log.String(), `"actor":"alice"`))
+	history, err := c.eng.History()
+	is.NoErr(err)
+	is.Equal(history[0].Actor, "alice")
+}
+
+func TestAMessageMayHaveMoreInItThanIsKnown(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	c := start(t)
+	r := c.do("POST", "/message", `{"message_type":"ping","source":"x","target":"pm","timestamp":"2026-11-25T00:00:00Z","payload":{"a":[1]},"hops":3,"Message_Type":1}`)
+	is.Equal(r.status, 200)
+	is.Equal(r.json(t)["result"].(map[string]any)["pong"], true)
+	is.Equal(c.do("POST", "/message", `{"message_type":7}`).detail(t, "field"), "message_type")
+	is.Equal(c.do("POST", "/message", `{"message_type":"ping","message_type":"x"}`).status, 400)
+	is.Equal(c.do("POST", "/message", `[]`).status, 400)
+	is.Equal(c.do("POST", "/message", `{"Message_Type":"ping"}`).status, 400)
 }

@@ -2,6 +2,7 @@ package facade
 
 import (
 	"cmp"
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -83,14 +84,32 @@ func (s *Server) activity() string {
 	}
 }
 
-// A messageBody is a message of another droplet. reply_to is never called: nobody's words choose where this server connects.
+// A messageBody is as much of another droplet's message as means something here: reply_to, for one, is never called, since
+// nobody's words choose where this server connects.
 type messageBody struct {
-	MessageType string  `json:"message_type"`
-	FromService string  `json:"from_service"`
-	Source      string  `json:"source"`
-	Payload     any     `json:"payload"`
-	ReplyTo     *string `json:"reply_to"`
-	TraceID     string  `json:"trace_id"`
+	MessageType string `json:"message_type"`
+	FromService string `json:"from_service"`
+	Source      string `json:"source"`
+	TraceID     string `json:"trace_id"`
+}
+
+// decodeMessage reads a message, and passes over the fields that it does not know: the envelopes of other droplets grow.
+func decodeMessage(r *http.Request) (body messageBody, err error) {
+	var envelope map[string]json.RawMessage
+	if err := decode(r, &envelope); err != nil {
+		return body, err
+	}
+	for field, into := range map[string]*string{
+		"message_type": &body.MessageType, "from_service": &body.FromService, "source": &body.Source, "trace_id": &body.TraceID,
+	} {
+		if raw, ok := envelope[field]; ok && json.Unmarshal(raw, into) != nil {
+			return body, refuse(engine.InvalidInput, details{"field": field, "constraint": "must be a string"}, "%s must be a string", field)
+		}
+	}
+	if body.MessageType == "" {
+		return body, refuse(engine.InvalidInput, details{"field": "message_type", "constraint": "must be given"}, "message_type is missing")
+	}
+	return body, nil
 }
 
 type messageAnswer struct {
@@ -102,12 +121,9 @@ type messageAnswer struct {
 }
 
 func (s *Server) message(w http.ResponseWriter, r *http.Request) error {
-	var body messageBody
-	if err := decode(r, &body); err != nil {
+	body, err := decodeMessage(r)
+	if err != nil {
 		return err
-	}
-	if body.MessageType == "" {
-		return refuse(engine.InvalidInput, details{"field": "message_type", "constraint": "must be given"}, "message_type is missing")
 	}
 	answer := messageAnswer{
 		Received: true, MessageID: s.opts.NewID(), TraceID: cmp.Or(foreign.Clip(body.TraceID, 128), callOf(r).id), Status: "processed",
@@ -116,7 +132,7 @@ func (s *Server) message(w http.ResponseWriter, r *http.Request) error {
 	case "ping":
 		answer.Result = map[string]any{"pong": true}
 	case "health", "health_check", "status":
-		answer.Result = map[string]any{"status": s.probe.seen().Status(), "version": engine.Version}
+		answer.Result = map[string]any{"status": s.status(s.probe.seen()), "version": engine.Version}
 	default:
 		answer.Status = "ignored"
 	}

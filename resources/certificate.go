@@ -11,6 +11,8 @@ import (
 
 // CertificateFields are the fields of a certificate as people and programs write them.
 type CertificateFields struct {
+	_ struct{} `strict:"filled"` // an empty text is no value
+
 	// Name is the certificate's name, in the alphabet of a droplet's: the route of that name uses it.
 	Name string `json:"name"`
 	// Domains are the names the certificate is for, from 1 to 100.

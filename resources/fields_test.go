@@ -45,14 +45,17 @@ func TestAMadeUpFieldIsCheckedWrittenComparedDescribedRenderedAndAdopted(t *test
 	blue, err := made("blue")
 	is.NoErr(err)
 	is.True(strings.HasSuffix(string(table.JSON(&blue)), `,"colour":"blue"}`))
-	red, err := made("")
+	_, err = made("red")
 	is.NoErr(err)
+	red := blue
+	red.Colour = ""
+	is.NoErr(table.Normalise(&red))
 	is.True(!strings.Contains(string(table.JSON(&red)), "colour")) // the default
 	is.Equal(fields.Changed(table.JSON(&red), table.JSON(&blue)), []string{"colour"})
 
 	schema, err := json.Marshal(table.Schema())
 	is.NoErr(err)
-	is.True(strings.Contains(string(schema), `"colour":{"description":"Colour of the route.","type":"string","default":"red","enum":["","red","blue"]}`))
+	is.True(strings.Contains(string(schema), `"colour":{"description":"Colour of the route.","type":"string","default":"red","enum":["red","blue"]}`))
 
 	is.Equal(maps.Collect(table.Directives(&blue))["proxy_colour"], "blue") // all of these are rendered
 	is.True(table.HasDirective("proxy_colour"))

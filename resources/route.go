@@ -13,6 +13,8 @@ import (
 // RouteFields are the fields of a route as people and programs write them: the JSON of the desired-state file, of the
 // body of a PUT and of a managed file's header. The zero value of a field that is not required stands for its default.
 type RouteFields struct {
+	_ struct{} `strict:"filled"` // an empty text is no value
+
 	// DropletName is the route's name: [a-z0-9], then [a-z0-9_-], at most 63 characters. Upper case is lowered.
 	DropletName string `json:"droplet_name"`
 	// Domain is the DNS name that the route serves: ASCII or punycode, two labels or more. Upper case is lowered.

@@ -144,8 +144,9 @@ func TestSchemaHasTheFieldsOfTheGoTypes(t *testing.T) {
 	for name, typ := range map[string]reflect.Type{"route": reflect.TypeFor[resources.RouteFields](), "certificate": reflect.TypeFor[resources.CertificateFields]()} {
 		var want, got []string
 		for f := range typ.Fields() {
-			tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			want = append(want, tag)
+			if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); f.IsExported() {
+				want = append(want, tag)
+			}
 		}
 		for p := range s.Defs[name].Properties {
 			got = append(got, p)

@@ -17,6 +17,7 @@ const (
 	MethodNotAllowed     engine.Code = "METHOD_NOT_ALLOWED"
 	PayloadTooLarge      engine.Code = "PAYLOAD_TOO_LARGE"
 	UnsupportedMediaType engine.Code = "UNSUPPORTED_MEDIA_TYPE"
+	TooManyRequests      engine.Code = "TOO_MANY_REQUESTS"
 )
 
 // A meaning is a row of the table.
@@ -43,6 +44,7 @@ var table = map[engine.Code]meaning{
 	engine.UpstreamUnhealthy:     {http.StatusUnprocessableEntity, refused},
 	engine.Locked:                {http.StatusLocked, locked},
 	engine.SSLRateLimited:        {http.StatusTooManyRequests, refused},
+	TooManyRequests:              {http.StatusTooManyRequests, refused},
 	engine.ConfigReadFailed:      {http.StatusInternalServerError, refused},
 	engine.ConfigWriteFailed:     {http.StatusInternalServerError, refused},
 	engine.ConfigDeleteFailed:    {http.StatusInternalServerError, refused},

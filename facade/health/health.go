@@ -28,15 +28,15 @@ type Sighting struct {
 	BadCertificates int
 }
 
-// Look runs "nginx -t" and asks certbot for its version, side by side, and looks at the certificates. Each part has a time
-// limit of its own. The time is that of clock, called from this goroutine.
+// Look runs "nginx -t", if something that it reads has changed, and asks certbot for its version, side by side, and looks at
+// the certificates. Each part has a time limit of its own. The time is that of clock, called from this goroutine.
 func Look(ctx context.Context, eng *engine.Engine, clock func() time.Time) Sighting {
 	var s Sighting
 	looks := []func(){
 		func() { s.Certbot = eng.Certbot(ctx) }, // Python takes its time to start
 		func() {
 			if s.Nginx = eng.Nginx(ctx); s.Nginx.Present {
-				s.ConfigError = eng.TestConfig(ctx)
+				s.ConfigError = eng.ProbeConfig(ctx)
 			}
 		},
 	}

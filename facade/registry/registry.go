@@ -29,8 +29,8 @@ type Client struct {
 }
 
 const (
-	timeout     = 10 * time.Second
-	maxList     = 4 << 20 // bytes
+	timeout     = 3 * time.Second // so that whoever asks for a sync is answered within five
+	maxList     = 4 << 20         // bytes
 	maxKey      = 64 << 10
 	maxDroplets = 10_000
 )
@@ -169,11 +169,19 @@ func isActive(status string) bool {
 	return slices.Contains([]string{"", "active", "healthy", "degraded"}, strings.ToLower(status))
 }
 
-// setEndpoint takes host and port from "http://host:port", with the scheme's own port if none is given.
+// setEndpoint takes host and port from "http://host:port", with the scheme's own port if none is given. What else an
+// endpoint may have would be lost in a route, so it is refused.
 func (d *droplet) setEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil {
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.Fragment != "":
 		return errors.New("its endpoint is not of the form http://host:port")
+	case u.User != nil:
+		return errors.New("its endpoint has a user in it, which a route can't have")
+	case u.Path != "" && u.Path != "/":
+		return errors.New("its endpoint has a path, which a route's upstream can't have")
+	case u.RawQuery != "" || u.ForceQuery:
+		return errors.New("its endpoint has a query, which a route's upstream can't have")
 	}
 	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	d.Scheme, d.Host = u.Scheme, u.Hostname()

@@ -50,6 +50,7 @@ func TestAHostileRegistryIsUnavailableAndNoMore(t *testing.T) {
 		"null":           text("null"),
 		"another object": text(`{"items":[]}`),
 		"many":           text("[" + strings.Repeat("0,", 20_000) + "0]"),
+		"silence":        func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"a cut answer": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(w, "[")
@@ -62,7 +63,7 @@ func TestAHostileRegistryIsUnavailableAndNoMore(t *testing.T) {
 			_, err := registry.Prepare(t.Context(), open(t), serve(t, answer))
 			is.Equal(engine.CodeOf(err), engine.RegistryUnavailable)
 			is.True(len(err.Error()) < 500)
-			is.True(time.Since(begin) < 10*time.Second)
+			is.True(time.Since(begin) < 5*time.Second)
 			_, err = serve(t, answer).PublicKey(t.Context())
 			is.True(err != nil)
 		})
@@ -110,5 +111,24 @@ func TestThePublicKeyIsReadBareAndInJSON(t *testing.T) {
 			is.Equal(err == nil, test.good)
 			is.Equal(key != nil, test.good)
 		})
+	}
+}
+
+func TestAnEndpointThatIsMoreThanHostAndPortIsSkippedWithThatReason(t *testing.T) {
+	is := is.New(t)
+	for endpoint, reason := range map[string]string{
+		"http://127.0.0.1:1/api": "path",
+		"http://127.0.0.1:1//":   "path",
+		"http://127.0.0.1:1?x=1": "query",
+		"http://127.0.0.1:1/?":   "query",
+		"http://u:p@127.0.0.1:1": "user",
+		"http://127.0.0.1:1#x":   "form",
+		"unix:/run/app.sock":     "form",
+	} {
+		found, err := registry.Prepare(t.Context(), open(t), serve(t, text(`[{"name":"shop","domain":"shop.example.com","endpoint":"`+endpoint+`"}]`)))
+		is.NoErr(err)
+		is.Equal(len(found.Request.Routes), 0)
+		is.Equal(len(found.Skipped), 1)
+		is.True(strings.Contains(found.Skipped[0].Reason, reason))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -55,7 +56,7 @@ func Prepare(ctx context.Context, eng *engine.Engine, registry *Client) (*Sync, 
 	if err != nil {
 		return nil, err
 	}
-	candidates := y.candidates(droplets, present)
+	candidates := y.unclaimed(y.candidates(droplets, present), present)
 	candidates = y.healthy(ctx, eng, candidates, present)
 	y.Request.Routes, err = y.plannable(ctx, eng, candidates)
 	return y, err
@@ -105,10 +106,51 @@ func (y *Sync) candidates(droplets []droplet, present map[string]resources.Route
 	return list
 }
 
+// unclaimed leaves out the routes whose domains are those of present routes that stay as they are: because the Registry does
+// not name them, or because they are left out for the same reason. Thousands of renamed droplets are found out in one pass.
+func (y *Sync) unclaimed(list []resources.Route, present map[string]resources.Route) []resources.Route {
+	claims, coming := map[string]int{}, map[string]bool{} // domains to places in list; names
+	for i, route := range list {
+		coming[route.Name()] = true
+		for _, domain := range route.Domains() {
+			claims[domain] = i
+		}
+	}
+	var staying []string
+	for _, name := range slices.Sorted(maps.Keys(present)) {
+		if !coming[name] {
+			staying = append(staying, name)
+		}
+	}
+	left := make([]bool, len(list))
+	for len(staying) > 0 {
+		name := staying[0]
+		staying = staying[1:]
+		for _, domain := range present[name].Domains() {
+			i, claimed := claims[domain]
+			if !claimed || left[i] || list[i].Name() == name {
+				continue
+			}
+			left[i] = true
+			y.skip(list[i].Name(), "its domain %s is that of the route %s", domain, name)
+			if _, there := present[list[i].Name()]; there {
+				staying = append(staying, list[i].Name())
+			}
+		}
+	}
+	var free []resources.Route
+	for i, route := range list {
+		if !left[i] {
+			free = append(free, route)
+		}
+	}
+	return free
+}
+
 // healthy leaves out the new and changed routes whose upstreams do not answer. They are all asked side by side.
 func (y *Sync) healthy(ctx context.Context, eng *engine.Engine, list []resources.Route, present map[string]resources.Route) []resources.Route {
 	reasons := make([]string, len(list))
-	_ = host.ForEach(len(list), 16, func(i int) error {
+	_ = host.ForEach(len(list), 64, func(i int) error {
 		route := list[i]
 		if !route.RequireHealthy() || !route.Enabled() || route.Equal(present[route.Name()]) {
 			return nil
@@ -132,6 +174,9 @@ func (y *Sync) healthy(ctx context.Context, eng *engine.Engine, list []resources
 // plannable returns the routes that can be planned together. Where they can't, each half is tried by itself, down to the
 // single route that is at fault, whose error is the reason it is skipped.
 func (y *Sync) plannable(ctx context.Context, eng *engine.Engine, list []resources.Route) ([]resources.Route, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err // nobody waits for it any more
+	}
 	if len(list) == 0 {
 		return nil, nil
 	}

@@ -83,14 +83,6 @@ func (c *column) schema() Schema {
 	if c.nullable {
 		s.Type = []string{c.Kind(), "null"}
 	}
-	if c.Kind() == "string" {
-		if s.Pattern != "" {
-			s.Pattern = "^$|" + s.Pattern
-		}
-		if s.Enum != nil {
-			s.Enum = append([]any{""}, s.Enum...)
-		}
-	}
 	return s
 }
 

@@ -216,7 +216,7 @@ func TestSchemaIsThatOfTheTable(t *testing.T) {
 		`"alive":{"type":["boolean","null"],"default":true}}`
 	is.Equal(string(b), `{"type":"object","additionalProperties":false,"required":["title"],"properties":{`+
 		`"title":{"description":"What it is called.","type":"string","examples":["shop"],"pattern":"^[^ ,;]+$"},`+
-		`"colour":{"description":"Colour of the page.","type":"string","default":"red","enum":["","red","blue"]},`+
+		`"colour":{"description":"Colour of the page.","type":"string","default":"red","enum":["red","blue"]},`+
 		`"tags":{"type":["array","null"],"maxItems":2,"items":{"type":"string","examples":["shop"],"pattern":"^[^ ,;]+$"}},`+
 		`"width":{"description":"How wide it is (in columns).","type":"integer","default":80,"minimum":1,"maximum":100},`+
 		`"public":{"type":["boolean","null"],"default":true},`+

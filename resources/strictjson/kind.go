@@ -28,6 +28,7 @@ type kind struct {
 	nullable bool
 	elem     reflect.Type            // of arrays and of objects without fixed fields; nil for anything
 	fields   map[string]reflect.Type // of structs
+	filled   bool                    // the texts of a struct must not be empty
 	bits     int                     // of integers
 	unsigned bool
 }
@@ -81,27 +82,29 @@ func inspect(t reflect.Type) kind {
 	case reflect.Map:
 		return kind{is: objectKind, elem: t.Elem(), nullable: true}
 	case reflect.Struct:
-		fields := make(map[string]reflect.Type)
-		collect(t, fields)
-		return kind{is: objectKind, fields: fields}
+		k := kind{is: objectKind, fields: make(map[string]reflect.Type)}
+		k.collect(t)
+		return k
 	default:
 		return kind{}
 	}
 }
 
 // collect adds the JSON fields of a struct, those of embedded structs included.
-func collect(t reflect.Type, fields map[string]reflect.Type) {
+func (k *kind) collect(t reflect.Type) {
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
+		case f.Tag.Get("strict") == "filled":
+			k.filled = true
 		case f.Tag.Get("json") == "-":
 		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
-			collect(f.Type, fields)
+			k.collect(f.Type)
 		case !f.IsExported():
 		case name == "":
-			fields[f.Name] = f.Type
+			k.fields[f.Name] = f.Type
 		default:
-			fields[name] = f.Type
+			k.fields[name] = f.Type
 		}
 	}
 }

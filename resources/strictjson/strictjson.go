@@ -36,7 +36,8 @@ func (e *Error) Error() string {
 
 // Decode reads the one JSON value in b, of at most limit bytes, into v, a pointer as for [json.Unmarshal]. Every key of
 // an object must be a field of the Go struct, spelled as in its tag and given once. Null is accepted where Go itself
-// writes it: for pointers, slices, maps and interfaces. An error is an *[Error].
+// writes it: for pointers, slices, maps and interfaces. A struct with the tag `strict:"filled"` on one of its fields, be it
+// the blank one, takes no empty text: whoever wrote one meant something else than nothing. An error is an *[Error].
 func Decode(b []byte, limit int, v any) error {
 	if len(b) > limit {
 		return &Error{Constraint: fmt.Sprintf("must be JSON of at most %d bytes, not %d", limit, len(b))}
@@ -170,6 +171,9 @@ func (s *scanner) member(k kind, key string) error {
 			return s.field(key, "is not a known field"+k.suggest(key))
 		}
 		t = f
+		if s.space(); k.filled && strings.HasPrefix(string(s.text[s.pos:min(s.pos+2, len(s.text))]), `""`) && kindOf(t).is == stringKind {
+			return s.field(key, "must not be empty: leave it out instead")
+		}
 	}
 	return s.inside(step{key: key, index: -1}, t)
 }

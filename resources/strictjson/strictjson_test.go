@@ -129,3 +129,37 @@ func ExampleDecode() {
 	fmt.Println(err)
 	// Output: Upstream_Port is not a known field; did you mean "upstream_port"?
 }
+
+func TestAnEmptyTextIsNoValueWhereTheStructSaysSo(t *testing.T) {
+	is := is.New(t)
+	type place struct {
+		_    struct{} `strict:"filled"`
+		Host string   `json:"host"`
+		Port int      `json:"port"`
+		Tag  *string  `json:"tag"`
+	}
+	type outer struct {
+		place
+		Name string `json:"name"`
+	}
+	var v struct {
+		Places []outer `json:"places"`
+		Note   string  `json:"note"`
+	}
+	for text, field := range map[string]string{
+		`{"places":[{"host":""}]}`:                     "places[0].host",
+		`{"places":[{"port":1,"tag" : "" }]}`:          "places[0].tag",
+		`{"places":[{"name":""}]}`:                     "places[0].name", // whatever holds it is filled, too
+		`{"note":"","places":[{"host":" ","port":0}]}`: "",
+		`{"note":"","places":[{"tag":null}]}`:          "",
+	} {
+		err := strictjson.Decode([]byte(text), 1<<10, &v)
+		if field == "" {
+			is.NoErr(err)
+			continue
+		}
+		wrong, ok := errors.AsType[*strictjson.Error](err)
+		is.True(ok)
+		is.Equal(wrong.Field, field)
+	}
+}
