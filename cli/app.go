@@ -89,7 +89,7 @@ func (p *program) app() *cli.App {
 	commands := p.commands()
 	for _, c := range commands {
 		c.OnUsageError = usageError // package cli does not pass it on
-		c.CustomHelpTemplate = commandHelp
+		c.CustomHelpTemplate = commandHelp + settingOptions(c.Name) + "\n"
 		c.HideHelpCommand = true // "get help" is about a route of that name
 	}
 	return &cli.App{
@@ -121,7 +121,8 @@ plan with a diff of every file, is done only when it was approved, and is undone
    proxy-manager apply                               do it
    proxy-manager put shop --domain shop.example.com --upstream-port 8001
 
-Every global option is an environment variable, too. Options may stand before or after what they belong to.
+Every global option is an environment variable, too, and a line of the settings file. Options may stand before or
+after what they belong to.
 Exit codes: 0 done; 1 refused, nothing was changed; 2 changes are planned (plan and drift, --detailed-exitcode);
 3 failed, and undone; 4 run "proxy-manager recover"; 5 the saved plan is stale; 6 another process has the lock.`
 
@@ -137,13 +138,26 @@ DESCRIPTION:
 
 OPTIONS:{{template "visibleFlagTemplate" .}}
 
-The global options may be given here, too: see proxy-manager --help
-`
+SETTINGS, as options of the same meaning (see proxy-manager --help):
+  `
 
 // before refuses wrong settings whatever the command, so that no wrong one waits to be found at night.
-func (p *program) before(*cli.Context) (err error) {
-	p.settings, err = resolve(p.flags, p.Getenv)
-	return err
+func (p *program) before(c *cli.Context) (err error) {
+	command := c.App.Command(c.Args().First())
+	if command != nil {
+		if err := p.checkOptions(command); err != nil {
+			return err
+		}
+	}
+	if p.settings, err = resolve(p.flags, p.Getenv); err != nil {
+		return err
+	}
+	if command == nil || command.Name != "serve" { // which logs them
+		for _, w := range p.settings.warnings {
+			p.say("Warning: %s", visible(w))
+		}
+	}
+	return nil
 }
 
 // noCommand answers a command line without a command, or with one that does not exist.

@@ -70,6 +70,9 @@ func (p *program) plan(c *cli.Context) error {
 // stateRequest is what plan, apply and destroy are asked for.
 func (p *program) stateRequest(c *cli.Context) (engine.Request, error) {
 	req := engine.Destroy()
+	if c.Bool("destroy") && (c.IsSet(optFile) || c.Bool(optKeep)) {
+		return req, usagef("--destroy plans the removal of everything: --%s and --%s mean nothing with it", optFile, optKeep)
+	}
 	if !c.Bool("destroy") {
 		d, err := p.readDesired(c.Context, c.String(optFile))
 		if err != nil {

@@ -56,6 +56,9 @@ type NginxOptions struct {
 	NoDefaultServer bool
 	// TrustedProxies are networks whose X-Forwarded-For is believed; by default none.
 	TrustedProxies []netip.Prefix
+	// UpstreamCAFile holds the CA certificates that upstreams with scheme https and a name are verified against; by default
+	// the system's.
+	UpstreamCAFile string
 	// Resolvers are the DNS servers that nginx asks for upstreams with a name; by default those of /etc/resolv.conf.
 	Resolvers []netip.AddrPort
 }
@@ -159,6 +162,9 @@ func (o *Options) check() error {
 			return outOfRange(p.name, *p.path, "an absolute path")
 		}
 		*p.path = filepath.Clean(*p.path)
+	}
+	if f := o.Nginx.UpstreamCAFile; f != "" && !filepath.IsAbs(f) {
+		return outOfRange("Nginx.UpstreamCAFile", f, "an absolute path")
 	}
 	const maxPort, longest = 65535, math.MaxInt64
 	for _, n := range []struct {
