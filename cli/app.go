@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os/signal"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -55,21 +53,33 @@ const (
 
 // A program is one run of the command line.
 type program struct {
-	Streams
+	Streams          // Out and Err are the streams below
+	out, err *stream // stdout and stderr
 	flags    flagValues
 	settings *settings // resolved before any command runs
+
+	json     bool        // --json was given
+	answered bool        // a JSON document is on stdout, and another would spoil it
+	lines    *eventLines // the lines of an apply's events, once they have begun
+	done     bool        // what was asked for is done, whatever becomes of what is said of it
 	failed   atomic.Pointer[plan.Step]
+}
+
+func newProgram(s Streams) *program {
+	p := &program{Streams: s, out: &stream{w: s.Out}, err: &stream{w: s.Err}}
+	p.Out, p.Err = p.out, p.err
+	return p
 }
 
 // Main runs what the arguments say, the program's name included, and returns what to exit with.
 //
-// The first SIGINT or SIGTERM ends the run in good order: an apply finishes its step and is undone. The second ends the
-// process at once, and the journal is there for the next run.
+// The first SIGINT, SIGTERM or SIGHUP ends the run in good order, and so does a pipe that nobody reads any more: an apply
+// finishes its step and is undone. The second SIGINT or SIGTERM ends the process at once, and the journal is there for the
+// next run.
 func Main(args []string, streams Streams) (code int) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // from then on a signal does what it does by default
-	p := &program{Streams: streams}
+	p := newProgram(streams)
 	defer func() {
 		if v := recover(); v != nil {
 			code = p.panicked(v)
@@ -80,7 +90,8 @@ func Main(args []string, streams Streams) (code int) {
 
 func (p *program) run(ctx context.Context, args []string) error {
 	app := p.app()
-	return app.RunContext(ctx, arrange(app, args))
+	args, p.json = arrange(app, args)
+	return app.RunContext(ctx, args)
 }
 
 func (p *program) app() *cli.App {

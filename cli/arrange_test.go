@@ -37,8 +37,8 @@ func TestOptionsMayStandAnywhere(t *testing.T) {
 	} {
 		t.Run(test.typed, func(t *testing.T) {
 			is := is.New(t)
-			app := (&program{}).app()
-			got := arrange(app, append([]string{"proxy-manager"}, strings.Fields(test.typed)...))
+			app := newProgram(Streams{}).app()
+			got, _ := arrange(app, append([]string{"proxy-manager"}, strings.Fields(test.typed)...))
 			is.Equal(strings.Join(got[1:], " "), test.arranged)
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"runtime/debug"
 	"strings"
 
@@ -18,12 +19,27 @@ const exitChanges = 2
 var errChanges = errors.New("changes are planned")
 
 // exit reports an error and returns the exit code for it.
+//
+// What was done is done, also if nobody could be told: that its output is lost is said on stderr, and is no failure. Of a
+// command that only says something, lost output is one. A reader that has had enough, as head(1) has, knows it by itself.
 func (p *program) exit(err error) int {
+	lost := p.out.whyLost()
+	if _, only := errors.AsType[*lostError](err); lost != nil && (err == nil || only || errors.Is(err, errChanges)) {
+		if p.done {
+			p.say("Warning: it is done, but not all that was to be said of it could be written: %v", lost)
+			return 0
+		}
+		if isClosed(lost) {
+			return codes.Exit(lost)
+		}
+		err = lost
+	}
 	if errors.Is(err, errChanges) {
 		return exitChanges
 	}
 	if err != nil {
 		p.report(err)
+		p.reportJSON(err)
 	}
 	return codes.Exit(err)
 }
@@ -35,7 +51,9 @@ func (p *program) panicked(v any) int {
 	line(p.Err, "  outcome:", "not known")
 	line(p.Err, "  next:   ", "run 'proxy-manager recover': if an apply was interrupted, it brings the host in order; and report the stack below")
 	_, _ = p.Err.Write(debug.Stack())
-	return codes.Exit(&engine.Error{Code: engine.Internal})
+	err := &engine.Error{Code: engine.Internal, Message: fmt.Sprintf("panic: %v", v)}
+	p.reportJSON(err)
+	return codes.Exit(err)
 }
 
 // report says what failed, where, what became of the host and what helps.
@@ -97,9 +115,34 @@ func nextStep(failure *engine.Error) string {
 	return nextSteps[failure.Code]
 }
 
-func detailsOf(err error) map[string]any {
+// errorFacts are an error as it is told in JSON, here and over HTTP.
+type errorFacts struct {
+	Code    engine.Code    `json:"code"`
+	Message string         `json:"message"`
+	Details map[string]any `json:"details"`
+}
+
+func factsOf(err error) errorFacts {
+	facts := errorFacts{engine.CodeOf(err), err.Error(), map[string]any{}}
 	if failure, ok := errors.AsType[*engine.Error](err); ok {
-		return failure.Details
+		maps.Copy(facts.Details, failure.Details)
+		if failure.Step != "" {
+			facts.Details["step"] = failure.Step
+		}
+		if failure.Outcome != engine.Untouched {
+			facts.Details["outcome"] = failure.Outcome.String()
+		}
 	}
-	return nil
+	return facts
+}
+
+// reportJSON says on stdout what failed, where JSON is what is read there.
+func (p *program) reportJSON(err error) {
+	switch {
+	case !p.json || p.answered:
+	case p.lines != nil:
+		_ = p.lines.write(errorLineOf(err))
+	default:
+		_ = p.printJSON(map[string]errorFacts{"error": factsOf(err)})
+	}
 }

@@ -77,6 +77,7 @@ func (p *program) recoverCommand() *cli.Command {
 		Name: "recover", Category: groupHost,
 		Usage: "bring the host in order after an apply was interrupted",
 		Description: `Every command that changes something does this first, by itself and without asking; so it does not ask either.
+Exits with 1 while nginx could not start.
 
    proxy-manager recover --dry-run
    proxy-manager recover`,
@@ -100,13 +101,37 @@ func (p *program) recover(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	p.done = true
+	if err := p.showRecovery(c, found); err != nil {
+		return err
+	}
+	if found != nil && found.NginxError != "" {
+		return &engine.Error{Code: engine.NginxBroken, Message: "nginx can't start as it is: " + found.NginxError}
+	}
+	return nil
+}
+
+func (p *program) showRecovery(c *cli.Context, found *engine.Recovery) error {
 	if c.Bool(optJSON) {
-		return p.printJSON(found)
+		return p.printJSON(recoveryOf(found))
 	}
 	if found == nil {
 		return sayTo(p.Out, "Nothing to recover: no apply was interrupted.\n")
 	}
 	return sayTo(p.Out, "Recovered: %s.\n", found)
+}
+
+// A recovery is what recover --json answers, also where there was nothing to recover.
+type recovery struct {
+	Recovered bool `json:"recovered"`
+	engine.Recovery
+}
+
+func recoveryOf(found *engine.Recovery) recovery {
+	if found == nil {
+		return recovery{}
+	}
+	return recovery{true, *found}
 }
 
 func (p *program) showInterrupted(c *cli.Context, e *engine.Engine) error {
