@@ -4,9 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
+	"os"
+	"os/user"
+	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/facade/codes"
@@ -94,15 +100,12 @@ func line(w io.Writer, label, text string) {
 
 // nextSteps are what helps against each kind of failure, where the message does not say it by itself.
 var nextSteps = map[engine.Code]string{
-	engine.StalePlan:          "look at a new plan, and apply that",
-	engine.NginxTestFailed:    "nginx goes on serving what it served; mend what nginx complains about and try again",
-	engine.NginxReloadFailed:  "nginx goes on serving what it served; if a port is in use, 'ss -ltnp' shows by whom",
-	engine.DomainConflict:     "remove the domain from one of the two; a site that was written by hand can be taken over with 'proxy-manager adopt FILE --as NAME'",
-	engine.ConfigReadFailed:   "check that the file is readable by you (root, usually) and that the disk is sound",
-	engine.ConfigWriteFailed:  "check that the directory is there, is writable by you (root, usually) and that the disk is not full",
-	engine.ConfigDeleteFailed: "check that the directory is writable by you (root, usually)",
-	engine.SSLIssuanceFailed:  "the route answers over HTTP meanwhile; mend the cause, then run 'proxy-manager ssl NAME'",
-	engine.SSLRateLimited:     "wait as long as the CA asks for, then run 'proxy-manager ssl NAME'",
+	engine.StalePlan:         "look at a new plan, and apply that",
+	engine.NginxTestFailed:   "nginx goes on serving what it served; mend what nginx complains about and try again",
+	engine.NginxReloadFailed: "nginx goes on serving what it served; if a port is in use, 'ss -ltnp' shows by whom",
+	engine.DomainConflict:    "remove the domain from one of the two; a site that was written by hand can be taken over with 'proxy-manager adopt FILE --as NAME'",
+	engine.SSLIssuanceFailed: "the route answers over HTTP meanwhile; mend the cause, then run 'proxy-manager ssl NAME'",
+	engine.SSLRateLimited:    "wait as long as the CA asks for, then run 'proxy-manager ssl NAME'",
 }
 
 func nextStep(failure *engine.Error) string {
@@ -112,7 +115,43 @@ func nextStep(failure *engine.Error) string {
 	if failure.Outcome == engine.NeedsRecovery {
 		return "run 'proxy-manager recover'; it goes on where this stopped"
 	}
+	if next := againstCause(failure); next != "" {
+		return next
+	}
 	return nextSteps[failure.Code]
+}
+
+// againstCause is what helps against what the system said, where it said something that people can mend.
+func againstCause(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "run it as " + owner(err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "make room on the disk, and try again"
+	case errors.Is(err, syscall.EROFS):
+		return "the file system can't be written: mount it so that it can"
+	}
+	return ""
+}
+
+// owner names who may do what was denied: the owner of what is in the way.
+func owner(err error) string {
+	denied, ok := errors.AsType[*fs.PathError](err)
+	if !ok {
+		return "root"
+	}
+	for path := denied.Path; filepath.IsAbs(path) && path != "/"; path = filepath.Dir(path) {
+		info, err := os.Lstat(path)
+		if err != nil {
+			continue // below what is in the way
+		}
+		uid := info.Sys().(*syscall.Stat_t).Uid
+		if u, err := user.LookupId(strconv.Itoa(int(uid))); err == nil {
+			return u.Username
+		}
+		return fmt.Sprintf("user %d", uid)
+	}
+	return "root"
 }
 
 // errorFacts are an error as it is told in JSON, here and over HTTP.
