@@ -107,3 +107,17 @@ func TestHealthAndListShowWhenCertificatesExpireAndHealthWhetherTheyAreServed(t 
 	is.True(!*certificates(unserved)[0].Served)
 	is.True(strings.Contains(h.run("health").stdout, "NO: nginx presents another, or none"))
 }
+
+func TestASettingsFileThatMayNotBeReadIsNotPassedOver(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := startHost(t)
+	path := h.write("settings", "LOG_LEVEL=debug\n")
+	is.NoErr(os.Chmod(path, 0o600))
+	h.env = append(h.env, "PROXY_MANAGER_CONFIG="+path)
+	is.Equal(h.run("list").code, 0)
+	got := h.asNobody("list")
+	is.Equal(got.code, 1) // with other settings it would say something else than the service does
+	is.True(strings.Contains(got.stderr, "CONFIG_READ_FAILED"))
+	is.True(strings.Contains(got.stderr, "run it as root"))
+}
