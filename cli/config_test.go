@@ -77,6 +77,8 @@ func TestEveryCommandReadsTheSettingsFileThatTheServiceReads(t *testing.T) {
 	is.Equal(level, row{"LOG_LEVEL", "error", "environment", ""})
 	_, level = source("--log-level", "debug")
 	is.Equal(level, row{"LOG_LEVEL", "debug", "flag", ""})
+	none := decode[[]row](t, h.must("config", "--json", "--config=").stdout)
+	is.Equal(none[0], row{"PROXY_MANAGER_CONFIG", "", "flag", ""})
 	is.True(strings.Contains(h.must("config").stdout, file+":")) // the table says where from, too
 }
 

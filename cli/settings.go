@@ -71,7 +71,7 @@ type setting struct {
 
 // settingsTable is every setting there is, in the order in which people are shown them.
 var settingsTable = []setting{
-	{configVariable, defaultConfig, "file of settings, VARIABLE=value a line, which the environment and options go before", to(absolutePath, func(s *settings) *string { return &s.Config }), useAlways},
+	{configVariable, defaultConfig, "file of settings, VARIABLE=value a line, which the environment and options go before; --config= for none", to(absolutePath, func(s *settings) *string { return &s.Config }), useAlways},
 	{"PROXY_MANAGER_HOST", "127.0.0.1", "address on which serve listens", to(hostText, func(s *settings) *string { return &s.Host }), useServe},
 	{"PROXY_MANAGER_PORT", "8100", "port on which serve listens", to(portNumber, func(s *settings) *int { return &s.Port }), useServe},
 	{"PROXY_MANAGER_LISTEN", "", "where serve listens instead: unix:/PATH, or systemd for socket activation", to(listenText, func(s *settings) *string { return &s.Listen }), useServe},
@@ -180,6 +180,9 @@ func settingFlags() ([]cli.Flag, flagValues) {
 func resolve(values flagValues, getenv func(string) string) (*settings, error) {
 	config := settingsTable[slices.IndexFunc(settingsTable, func(t setting) bool { return t.variable == configVariable })]
 	which := config.effective(values, getenv, settingsFile{})
+	if which.Value == "" {
+		return resolveWith(values, getenv, settingsFile{}) // --config= is for none
+	}
 	if _, err := absolutePath(which.Value); err != nil {
 		return nil, wrongSettings(wrongSetting(which, err))
 	}
