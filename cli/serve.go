@@ -132,7 +132,10 @@ func serveUntil(ctx context.Context, l net.Listener, api *facade.Server, logger 
 	endBackground()
 	drain(ctx, api, server)
 	<-loops
-	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+	if err == nil {
+		err = <-served // by then the socket is closed, and a unix socket's file gone
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return &engine.Error{Code: engine.Internal, Message: "serve ended", Err: err}
 	}
 	logger.InfoContext(ctx, "serve", "result", "stopped")

@@ -263,7 +263,7 @@ func TestServeReadsTheSettingsFileAndLogsWhatIsNoneInIt(t *testing.T) {
 	}
 	is.NoErr(s.stop())
 
-	cmd := h.command("serve")
+	cmd := h.command("serve", "--listen", "unix:"+filepath.Join(t.TempDir(), "pm.sock"))
 	log, err := cmd.StderrPipe()
 	is.NoErr(err)
 	is.NoErr(cmd.Start())
@@ -273,8 +273,13 @@ func TestServeReadsTheSettingsFileAndLogsWhatIsNoneInIt(t *testing.T) {
 	is.Equal(line["level"], "warn")
 	is.Equal(line["error"], file+`:3: there is no setting "PROXY_MANAGER_PROT"`)
 	is.NoErr(cmd.Process.Signal(syscall.SIGHUP))
-	_, _ = io.Copy(io.Discard, log)
-	is.NoErr(cmd.Wait()) // in good order
+	rest := ""
+	for lines.Scan() {
+		rest += lines.Text() + "\n"
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("did not end in good order: %v\n%s", err, rest)
+	}
 }
 
 func TestServeLivesOnWithoutAReaderOfItsLogAndWithClientsThatHangUp(t *testing.T) {
