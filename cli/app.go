@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os/signal"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -55,21 +53,33 @@ const (
 
 // A program is one run of the command line.
 type program struct {
-	Streams
+	Streams          // Out and Err are the streams below
+	out, err *stream // stdout and stderr
 	flags    flagValues
 	settings *settings // resolved before any command runs
+
+	json     bool        // --json was given
+	answered bool        // a JSON document is on stdout, and another would spoil it
+	lines    *eventLines // the lines of an apply's events, once they have begun
+	done     bool        // what was asked for is done, whatever becomes of what is said of it
 	failed   atomic.Pointer[plan.Step]
+}
+
+func newProgram(s Streams) *program {
+	p := &program{Streams: s, out: &stream{w: s.Out}, err: &stream{w: s.Err}}
+	p.Out, p.Err = p.out, p.err
+	return p
 }
 
 // Main runs what the arguments say, the program's name included, and returns what to exit with.
 //
-// The first SIGINT or SIGTERM ends the run in good order: an apply finishes its step and is undone. The second ends the
-// process at once, and the journal is there for the next run.
+// The first SIGINT, SIGTERM or SIGHUP ends the run in good order, and so does a pipe that nobody reads any more: an apply
+// finishes its step and is undone. The second SIGINT or SIGTERM ends the process at once, and the journal is there for the
+// next run.
 func Main(args []string, streams Streams) (code int) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop) // from then on a signal does what it does by default
-	p := &program{Streams: streams}
+	p := newProgram(streams)
 	defer func() {
 		if v := recover(); v != nil {
 			code = p.panicked(v)
@@ -80,7 +90,8 @@ func Main(args []string, streams Streams) (code int) {
 
 func (p *program) run(ctx context.Context, args []string) error {
 	app := p.app()
-	return app.RunContext(ctx, arrange(app, args))
+	args, p.json = arrange(app, args)
+	return app.RunContext(ctx, args)
 }
 
 func (p *program) app() *cli.App {
@@ -89,7 +100,7 @@ func (p *program) app() *cli.App {
 	commands := p.commands()
 	for _, c := range commands {
 		c.OnUsageError = usageError // package cli does not pass it on
-		c.CustomHelpTemplate = commandHelp
+		c.CustomHelpTemplate = commandHelp + settingOptions(c.Name) + "\n"
 		c.HideHelpCommand = true // "get help" is about a route of that name
 	}
 	return &cli.App{
@@ -121,7 +132,8 @@ plan with a diff of every file, is done only when it was approved, and is undone
    proxy-manager apply                               do it
    proxy-manager put shop --domain shop.example.com --upstream-port 8001
 
-Every global option is an environment variable, too. Options may stand before or after what they belong to.
+Every global option is an environment variable, too, and a line of the settings file. Options may stand before or
+after what they belong to.
 Exit codes: 0 done; 1 refused, nothing was changed; 2 changes are planned (plan and drift, --detailed-exitcode);
 3 failed, and undone; 4 run "proxy-manager recover"; 5 the saved plan is stale; 6 another process has the lock.`
 
@@ -137,13 +149,26 @@ DESCRIPTION:
 
 OPTIONS:{{template "visibleFlagTemplate" .}}
 
-The global options may be given here, too: see proxy-manager --help
-`
+SETTINGS, as options of the same meaning (see proxy-manager --help):
+  `
 
 // before refuses wrong settings whatever the command, so that no wrong one waits to be found at night.
-func (p *program) before(*cli.Context) (err error) {
-	p.settings, err = resolve(p.flags, p.Getenv)
-	return err
+func (p *program) before(c *cli.Context) (err error) {
+	command := c.App.Command(c.Args().First())
+	if command != nil {
+		if err := p.checkOptions(command); err != nil {
+			return err
+		}
+	}
+	if p.settings, err = resolve(p.flags, p.Getenv); err != nil {
+		return err
+	}
+	if command == nil || command.Name != "serve" { // which logs them
+		for _, w := range p.settings.warnings {
+			p.say("Warning: %s", visible(w))
+		}
+	}
+	return nil
 }
 
 // noCommand answers a command line without a command, or with one that does not exist.

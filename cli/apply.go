@@ -130,22 +130,35 @@ func (p *program) execute(c *cli.Context, pl *plan.Plan, apply func(context.Cont
 		return p.showPlan(c, pl)
 	}
 	report := p.newReport(c, pl)
-	if err := report.begin(); err != nil {
-		return err
+	if err := report.begin(); err != nil && (isClosed(err) || !c.Bool(optApprove) && !pl.Empty()) {
+		return err // nobody is asked to approve what could not be shown
 	}
-	if pl.Empty() {
-		return report.end(&engine.Result{Plan: pl}, nil)
+	result := &engine.Result{Plan: pl}
+	if !pl.Empty() {
+		if err := p.approve(c); err != nil {
+			return err
+		}
+		ctx, end := context.WithCancelCause(c.Context)
+		defer end(nil)
+		p.out.onClosed(end)
+		p.err.onClosed(end)
+		var err error
+		if result, err = apply(p.observed(ctx, report)); err != nil {
+			return err
+		}
 	}
-	if err := p.approve(c); err != nil {
-		return report.end(nil, err)
-	}
-	result, err := apply(engine.WithEvents(c.Context, func(ev engine.Event) {
+	p.done = true
+	return report.end(result)
+}
+
+// observed has the report told of what an apply does.
+func (p *program) observed(ctx context.Context, r report) context.Context {
+	return engine.WithEvents(ctx, func(ev engine.Event) {
 		if ev.Type == engine.StepFailed {
 			p.failed.Store(ev.Step)
 		}
-		report.event(ev)
-	}))
-	return report.end(result, err)
+		r.event(ev)
+	})
 }
 
 // addresses are those of the resources that a plan changes.

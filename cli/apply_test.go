@@ -3,6 +3,8 @@ package cli_test
 import (
 	"bufio"
 	"encoding/json"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -219,7 +221,13 @@ func TestASignalInTheMiddleOfAnApplyLeavesBeforeOrAfter(t *testing.T) {
 // interrupt applies, sends a signal as soon as a step of this kind has begun, and returns the exit code.
 func (h *host) interrupt(kind string, signal os.Signal) int {
 	h.t.Helper()
+	return h.interruptTold(kind, signal, io.Discard)
+}
+
+func (h *host) interruptTold(kind string, signal os.Signal, stderr io.Writer) int {
+	h.t.Helper()
 	cmd := h.command("apply", "--auto-approve", "--json")
+	cmd.Stderr = stderr
 	events, err := cmd.StdoutPipe()
 	if err != nil {
 		h.t.Fatal(err)
@@ -238,6 +246,25 @@ func (h *host) interrupt(kind string, signal os.Signal) int {
 		h.t.Fatalf("no step of kind %s was told", kind)
 	}
 	return cmd.ProcessState.ExitCode()
+}
+
+func TestCtrlCInAHealthCheckIsToldAsAnInterruptionAndNotAsATimeOut(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := startHost(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and never answers
+	is.NoErr(err)
+	defer silent.Close()
+	h.env = append(h.env, "HEALTH_CHECK_TIMEOUT_MS=60000")
+	h.desire(silent.Addr().(*net.TCPAddr).Port, "alpha")
+	before := h.Tree()
+	var stderr strings.Builder
+	code := h.interruptTold(plan.CheckHealth, syscall.SIGINT, &stderr)
+	is.Equal(code, 1)
+	is.True(strings.Contains(stderr.String(), "interrupt"))
+	is.True(!strings.Contains(stderr.String(), "did not answer"))
+	is.True(!strings.Contains(stderr.String(), "UPSTREAM_UNHEALTHY"))
+	is.Equal(h.Tree().Diff(before), "")
 }
 
 func TestOfTwoJobsAtTheSameTimeBothSucceed(t *testing.T) {

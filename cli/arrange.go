@@ -14,16 +14,17 @@ import (
 //	put shop --domain shop.example.com --nginx-conf /srv/nginx.conf
 //
 // An option behind the command is the command's if it has one of that name, and a global one otherwise. What an option
-// takes as its value is never looked at, nor is anything behind "--".
-func arrange(app *cli.App, args []string) []string {
+// takes as its value is never looked at, nor is anything behind "--". It reports also whether the command is to answer in
+// JSON, which holds for errors of the command line, too.
+func arrange(app *cli.App, args []string) (arranged []string, inJSON bool) {
 	if len(args) < 2 || args[len(args)-1] == completionFlag {
-		return args
+		return args, false
 	}
 	a := arrangement{app: app, program: args[0]}
 	for rest := args[1:]; len(rest) > 0; {
 		rest = rest[a.take(rest):]
 	}
-	return a.result()
+	return a.result(), a.json
 }
 
 const completionFlag = "--generate-bash-completion"
@@ -35,6 +36,7 @@ type arrangement struct {
 
 	name                  []string // the command's, as typed
 	global, own, operands []string
+	json                  bool
 }
 
 // take sorts in the first of the arguments, with its value if it has one, and returns how many it took.
@@ -55,7 +57,10 @@ func (a *arrangement) take(args []string) int {
 }
 
 func (a *arrangement) option(args []string) int {
-	name, _, joined := strings.Cut(strings.TrimLeft(args[0], "-"), "=")
+	name, value, joined := strings.Cut(strings.TrimLeft(args[0], "-"), "=")
+	if on, err := yesOrNo(value); name == optJSON && (!joined || err == nil && on) {
+		a.json = true
+	}
 	list, flag := &a.global, find(a.app.Flags, name)
 	if len(a.name) > 0 {
 		if own := find(a.commandFlags(), name); own != nil || flag == nil {

@@ -37,8 +37,8 @@ func TestOptionsMayStandAnywhere(t *testing.T) {
 	} {
 		t.Run(test.typed, func(t *testing.T) {
 			is := is.New(t)
-			app := (&program{}).app()
-			got := arrange(app, append([]string{"proxy-manager"}, strings.Fields(test.typed)...))
+			app := newProgram(Streams{}).app()
+			got, _ := arrange(app, append([]string{"proxy-manager"}, strings.Fields(test.typed)...))
 			is.Equal(strings.Join(got[1:], " "), test.arranged)
 		})
 	}
@@ -52,14 +52,14 @@ func TestEverySettingHasAFlagOfItsOwn(t *testing.T) {
 		seen[s.flagName()] = s.variable
 		is.True(strings.ToUpper(strings.ReplaceAll(s.flagName(), "-", "_")) == strings.TrimPrefix(s.variable, "PROXY_MANAGER_"))
 	}
-	_, err := resolve(nil, func(string) string { return "" })
+	_, err := resolveWith(nil, func(string) string { return "" }, settingsFile{})
 	is.NoErr(err) // the defaults are good values
 }
 
 func TestAllWrongSettingsAreReportedAtOnce(t *testing.T) {
 	is := is.New(t)
 	env := map[string]string{"NGINX_BIN": "nginx", "LOG_LEVEL": "loud"}
-	_, err := resolve(nil, func(name string) string { return env[name] })
+	_, err := resolveWith(nil, func(name string) string { return env[name] }, settingsFile{})
 	is.True(err != nil)
 	is.True(strings.Contains(err.Error(), "NGINX_BIN") && strings.Contains(err.Error(), "LOG_LEVEL"))
 }

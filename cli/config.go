@@ -16,7 +16,7 @@ func (p *program) configCommand() *cli.Command {
 	return &cli.Command{
 		Name: "config", Category: groupAbout,
 		Usage: "print the effective settings, and where each comes from",
-		Description: `An option wins over the environment, and that over the default.
+		Description: `An option wins over the environment, that over the settings file, and that over the default.
 
    NGINX_HTTP_PORT=8080 proxy-manager config`,
 		Flags: []cli.Flag{jsonOption()},
@@ -29,7 +29,7 @@ func (p *program) configCommand() *cli.Command {
 			}
 			rows := make([][]string, len(p.settings.effective))
 			for i, e := range p.settings.effective {
-				rows[i] = []string{e.Name, orDash(e.Value), e.Source, e.Flag}
+				rows[i] = []string{e.Name, orDash(e.Value), cmp.Or(e.Place, e.Source), e.Flag}
 			}
 			return table(p.Out, []string{"VARIABLE", "VALUE", "FROM", "OPTION"}, rows)
 		},

@@ -2,7 +2,10 @@ package cli_test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +27,7 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheDefault(t *testing.T) {
 		return m
 	}
 	got := config(nil, "config", "--json")
-	is.Equal(len(got), 32)
+	is.Equal(len(got), 38)
 	is.Equal(got["NGINX_HTTP_PORT"], "80 (default)")
 	is.Equal(got["PROXY_MANAGER_STATE_DIR"], "/var/lib/proxy-manager (default)")
 	is.Equal(got["UPSTREAM_DENY"], "169.254.0.0/16,fe80::/10 (default)")
@@ -39,6 +42,94 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheDefault(t *testing.T) {
 	is.Equal(got["AUTO_ISSUE_SSL"], "false (flag)")
 	got = config(nil, "--auto-issue-ssl", "config", "--json")
 	is.Equal(got["AUTO_ISSUE_SSL"], "true (flag)")
+}
+
+func TestEveryCommandReadsTheSettingsFileThatTheServiceReads(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := startHost(t)
+	// The lab's environment, as a settings file.
+	h.write("settings", strings.Join(h.env, "\r\n")+"\nLOG_LEVEL=warn\n")
+	file := filepath.Join(h.Dir, "settings")
+	h.env = []string{"PROXY_MANAGER_CONFIG=" + file}
+	port := h.Upstream("alpha").Port()
+	for _, args := range [][]string{put("alpha", port, "--enable-ssl=false"), {"plan", "-f", h.desire(port, "alpha")}, {"list"}, {"get", "alpha"}, {"drift"}, {"history"}} {
+		got := h.must(args...)
+		is.True(strings.Contains(got.stderr, file+":")) // PATH is no setting: it is told
+		is.True(strings.Contains(got.stderr, `there is no setting "PATH"`))
+		is.True(!strings.Contains(got.stdout, "PATH"))
+	}
+	answer, err := h.Get("alpha.example.test", "/name")
+	is.NoErr(err)
+	is.Equal(answer.Body, "alpha\n")
+
+	type row struct{ Name, Value, Source, Place string }
+	source := func(args ...string) (row, row) {
+		rows := decode[[]row](t, h.must(append([]string{"config", "--json"}, args...)...).stdout)
+		level := rows[slices.IndexFunc(rows, func(r row) bool { return r.Name == "LOG_LEVEL" })]
+		return rows[0], level
+	}
+	config, level := source()
+	is.Equal(config, row{"PROXY_MANAGER_CONFIG", file, "environment", ""})
+	is.Equal(level, row{"LOG_LEVEL", "warn", "file", file + ":16"})
+	h.env = append(h.env, "LOG_LEVEL=error")
+	_, level = source()
+	is.Equal(level, row{"LOG_LEVEL", "error", "environment", ""})
+	_, level = source("--log-level", "debug")
+	is.Equal(level, row{"LOG_LEVEL", "debug", "flag", ""})
+	none := decode[[]row](t, h.must("config", "--json", "--config=").stdout)
+	is.Equal(none[0], row{"PROXY_MANAGER_CONFIG", "", "flag", ""})
+	is.True(strings.Contains(h.must("config").stdout, file+":")) // the table says where from, too
+}
+
+func TestASettingsFileThatWasNamedMustBeThereAndItsWrongValuesAreRefusedWithFileAndLine(t *testing.T) {
+	is := is.New(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "settings")
+	list := func(config string, env ...string) outcome {
+		cmd := exec.Command(binary, "schema")
+		cmd.Env = append(env, "PROXY_MANAGER_CONFIG="+config)
+		return finish(t, cmd)
+	}
+	for config, says := range map[string]string{file: "settings: no such file", "settings": "an absolute path", dir: "no regular file"} {
+		got := list(config)
+		is.Equal(got.code, 1)
+		is.True(strings.Contains(got.stderr, says))
+	}
+	is.NoErr(os.WriteFile(file, []byte("# ours\nNGINX_BIN=nginx\n"), 0o600))
+	got := list(file)
+	is.Equal(got.code, 1)
+	is.True(strings.Contains(got.stderr, file+`:2: NGINX_BIN is "nginx", but must be an absolute path`))
+	is.Equal(list(file, "NGINX_BIN=/n").code, 0) // it is not in force
+	is.NoErr(os.Chmod(file, 0o666))
+	got = list(file)
+	is.Equal(got.code, 1)
+	is.True(strings.Contains(got.stderr, "can be written by others"))
+}
+
+func TestAnOptionIsTakenOnlyByCommandsThatItMeansSomethingTo(t *testing.T) {
+	is := is.New(t)
+	for _, test := range []struct{ args, says string }{
+		{"put shop --port 9000", "put takes no option --port, which is for: config, serve."},
+		{"--port 9000 put shop", "put takes no option --port"},
+		{"apply --log-level debug", "--log-level"},
+		{"list --auto-issue-ssl", "is for: config, put, serve."},
+		{"plan --registry-url http://r.example", "is for: config, serve, sync."},
+		{"history --nginx-bin /n", "--nginx-bin"},
+		{"schema --state-dir /s", "--state-dir"},
+		{"validate --history-keep 1h", "--history-keep"},
+		{"list --trusted-proxies 10.0.0.0/8", "--trusted-proxies"},
+		{"plan --destroy -f proxies.json", "--destroy"},
+	} {
+		got := finish(t, exec.Command(binary, strings.Fields(test.args)...))
+		is.Equal(got.code, 1)
+		if !strings.Contains(got.stderr, test.says) {
+			t.Errorf("%s: %s", test.args, got.stderr)
+		}
+	}
+	// And help tells which they are.
+	is.True(strings.Contains(finish(t, exec.Command(binary, "serve", "--help")).stdout, " --port"))
+	is.True(!strings.Contains(finish(t, exec.Command(binary, "put", "--help")).stdout, " --port"))
 }
 
 func TestAWrongSettingIsRefusedWithItsNameItsValueAndWhatIsAllowed(t *testing.T) {
@@ -62,6 +153,11 @@ func TestAWrongSettingIsRefusedWithItsNameItsValueAndWhatIsAllowed(t *testing.T)
 		"LOG_LEVEL":               {"loud", "debug or info or warn or error"},
 		"LOG_FORMAT":              {"xml", "json or text"},
 		"REGISTRY_URL":            {"ftp://x", "a URL"},
+
+		"PROXY_MANAGER_ALLOWED_HOSTS": {"pm.example,a/b", "host names"},
+		"HISTORY_KEEP":                {"7", "a duration from 1m"},
+		"HISTORY_KEEP_APPLIES":        {"0", "a number of applies"},
+		"UPSTREAM_CA_FILE":            {"ca.pem", "an absolute path"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(binary, "list")

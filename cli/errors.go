@@ -4,8 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/user"
+	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
 	"github.com/fullpotential-ai/proxy-manager/facade/codes"
@@ -18,12 +25,27 @@ const exitChanges = 2
 var errChanges = errors.New("changes are planned")
 
 // exit reports an error and returns the exit code for it.
+//
+// What was done is done, also if nobody could be told: that its output is lost is said on stderr, and is no failure. Of a
+// command that only says something, lost output is one. A reader that has had enough, as head(1) has, knows it by itself.
 func (p *program) exit(err error) int {
+	lost := p.out.whyLost()
+	if _, only := errors.AsType[*lostError](err); lost != nil && (err == nil || only || errors.Is(err, errChanges)) {
+		if p.done {
+			p.say("Warning: it is done, but not all that was to be said of it could be written: %v", lost)
+			return 0
+		}
+		if isClosed(lost) {
+			return codes.Exit(lost)
+		}
+		err = lost
+	}
 	if errors.Is(err, errChanges) {
 		return exitChanges
 	}
 	if err != nil {
 		p.report(err)
+		p.reportJSON(err)
 	}
 	return codes.Exit(err)
 }
@@ -35,7 +57,9 @@ func (p *program) panicked(v any) int {
 	line(p.Err, "  outcome:", "not known")
 	line(p.Err, "  next:   ", "run 'proxy-manager recover': if an apply was interrupted, it brings the host in order; and report the stack below")
 	_, _ = p.Err.Write(debug.Stack())
-	return codes.Exit(&engine.Error{Code: engine.Internal})
+	err := &engine.Error{Code: engine.Internal, Message: fmt.Sprintf("panic: %v", v)}
+	p.reportJSON(err)
+	return codes.Exit(err)
 }
 
 // report says what failed, where, what became of the host and what helps.
@@ -76,15 +100,12 @@ func line(w io.Writer, label, text string) {
 
 // nextSteps are what helps against each kind of failure, where the message does not say it by itself.
 var nextSteps = map[engine.Code]string{
-	engine.StalePlan:          "look at a new plan, and apply that",
-	engine.NginxTestFailed:    "nginx goes on serving what it served; mend what nginx complains about and try again",
-	engine.NginxReloadFailed:  "nginx goes on serving what it served; if a port is in use, 'ss -ltnp' shows by whom",
-	engine.DomainConflict:     "remove the domain from one of the two; a site that was written by hand can be taken over with 'proxy-manager adopt FILE --as NAME'",
-	engine.ConfigReadFailed:   "check that the file is readable by you (root, usually) and that the disk is sound",
-	engine.ConfigWriteFailed:  "check that the directory is there, is writable by you (root, usually) and that the disk is not full",
-	engine.ConfigDeleteFailed: "check that the directory is writable by you (root, usually)",
-	engine.SSLIssuanceFailed:  "the route answers over HTTP meanwhile; mend the cause, then run 'proxy-manager ssl NAME'",
-	engine.SSLRateLimited:     "wait as long as the CA asks for, then run 'proxy-manager ssl NAME'",
+	engine.StalePlan:         "look at a new plan, and apply that",
+	engine.NginxTestFailed:   "nginx goes on serving what it served; mend what nginx complains about and try again",
+	engine.NginxReloadFailed: "nginx goes on serving what it served; if a port is in use, 'ss -ltnp' shows by whom",
+	engine.DomainConflict:    "remove the domain from one of the two; a site that was written by hand can be taken over with 'proxy-manager adopt FILE --as NAME'",
+	engine.SSLIssuanceFailed: "the route answers over HTTP meanwhile; mend the cause, then run 'proxy-manager ssl NAME'",
+	engine.SSLRateLimited:    "wait as long as the CA asks for, then run 'proxy-manager ssl NAME'",
 }
 
 func nextStep(failure *engine.Error) string {
@@ -94,12 +115,73 @@ func nextStep(failure *engine.Error) string {
 	if failure.Outcome == engine.NeedsRecovery {
 		return "run 'proxy-manager recover'; it goes on where this stopped"
 	}
+	if next := againstCause(failure); next != "" {
+		return next
+	}
 	return nextSteps[failure.Code]
 }
 
-func detailsOf(err error) map[string]any {
-	if failure, ok := errors.AsType[*engine.Error](err); ok {
-		return failure.Details
+// againstCause is what helps against what the system said, where it said something that people can mend.
+func againstCause(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "run it as " + owner(err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "make room on the disk, and try again"
+	case errors.Is(err, syscall.EROFS):
+		return "the file system can't be written: mount it so that it can"
 	}
-	return nil
+	return ""
+}
+
+// owner names who may do what was denied: the owner of what is in the way.
+func owner(err error) string {
+	denied, ok := errors.AsType[*fs.PathError](err)
+	if !ok {
+		return "root"
+	}
+	for path := denied.Path; filepath.IsAbs(path) && path != "/"; path = filepath.Dir(path) {
+		info, err := os.Lstat(path)
+		if err != nil {
+			continue // below what is in the way
+		}
+		uid := info.Sys().(*syscall.Stat_t).Uid
+		if u, err := user.LookupId(strconv.Itoa(int(uid))); err == nil {
+			return u.Username
+		}
+		return fmt.Sprintf("user %d", uid)
+	}
+	return "root"
+}
+
+// errorFacts are an error as it is told in JSON, here and over HTTP.
+type errorFacts struct {
+	Code    engine.Code    `json:"code"`
+	Message string         `json:"message"`
+	Details map[string]any `json:"details"`
+}
+
+func factsOf(err error) errorFacts {
+	facts := errorFacts{engine.CodeOf(err), err.Error(), map[string]any{}}
+	if failure, ok := errors.AsType[*engine.Error](err); ok {
+		maps.Copy(facts.Details, failure.Details)
+		if failure.Step != "" {
+			facts.Details["step"] = failure.Step
+		}
+		if failure.Outcome != engine.Untouched {
+			facts.Details["outcome"] = failure.Outcome.String()
+		}
+	}
+	return facts
+}
+
+// reportJSON says on stdout what failed, where JSON is what is read there.
+func (p *program) reportJSON(err error) {
+	switch {
+	case !p.json || p.answered:
+	case p.lines != nil:
+		_ = p.lines.write(errorLineOf(err))
+	default:
+		_ = p.printJSON(map[string]errorFacts{"error": factsOf(err)})
+	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
@@ -11,11 +12,13 @@ import (
 
 func (p *program) historyCommand() *cli.Command {
 	return &cli.Command{
-		Name: "history", Category: groupHost,
-		Usage: "list the applies of the past, newest first",
-		Description: `They are kept for 7 days, with the text that they replaced: "proxy-manager rollback ID" puts it back.
+		Name: "history", Category: groupHost, ArgsUsage: "[ID]",
+		Usage: "list the applies of the past, newest first, or show one",
+		Description: `They are kept for HISTORY_KEEP, with the text that they replaced: "proxy-manager rollback ID" puts it back. The
+beginning of an id is enough where no other begins so, and "last" is the newest that was not undone.
 
    proxy-manager history
+   proxy-manager history last --json
    proxy-manager history --json | jq -r '.[0].id'`,
 		Flags:  []cli.Flag{jsonOption()},
 		Action: p.history,
@@ -23,8 +26,8 @@ func (p *program) historyCommand() *cli.Command {
 }
 
 func (p *program) history(c *cli.Context) error {
-	if err := noOperands(c); err != nil {
-		return err
+	if c.NArg() > 0 {
+		return p.showEntry(c)
 	}
 	e, err := p.reader(c)
 	if err != nil {
@@ -38,7 +41,7 @@ func (p *program) history(c *cli.Context) error {
 		return p.printJSON(entries)
 	}
 	if len(entries) == 0 {
-		p.say("Nothing was applied in the last days.")
+		p.say("No apply is kept.")
 		return nil
 	}
 	rows := make([][]string, len(entries))
@@ -50,24 +53,83 @@ func (p *program) history(c *cli.Context) error {
 	return table(p.Out, []string{"ID", "STARTED", "OPERATION", "ACTOR", "RESULT", "SUMMARY"}, rows)
 }
 
+func (p *program) showEntry(c *cli.Context) error {
+	id, err := operand(c, "ID")
+	if err != nil {
+		return err
+	}
+	e, err := p.reader(c)
+	if err != nil {
+		return err
+	}
+	entry, err := pastApply(e, id)
+	if err != nil {
+		return err
+	}
+	if c.Bool(optJSON) {
+		return p.printJSON(entry)
+	}
+	return table(p.Out, []string{"FIELD", "VALUE"}, [][]string{
+		{"id", entry.ID}, {"started", entry.StartedAt.Local().Format(time.DateTime)}, {"operation", entry.Operation}, {"actor", entry.Actor},
+		{"result", orDash(string(entry.Result))}, {"summary", summaryText(entry.Summary)}, {"error", orDash(entry.Error)},
+	})
+}
+
+// lastApply stands for the newest apply that was not undone.
+const lastApply = "last"
+
+// pastApply finds an apply of the past by the beginning of its id.
+func pastApply(e *engine.Engine, id string) (engine.Entry, error) {
+	entries, err := e.History()
+	if err != nil {
+		return engine.Entry{}, err
+	}
+	var found []engine.Entry
+	for _, entry := range entries {
+		switch {
+		case entry.ID == id, id == lastApply && entry.Result != engine.EntryUndone:
+			return entry, nil
+		case strings.HasPrefix(entry.ID, id):
+			found = append(found, entry)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return engine.Entry{}, &engine.Error{Code: engine.NotFound, Message: fmt.Sprintf("there is no apply %.80q in the history; 'proxy-manager history' shows those that are kept", id)}
+	case 1:
+		return found[0], nil
+	default:
+		return engine.Entry{}, usagef("%d applies begin with %.80q, such as %s and %s: give more of the id", len(found), id, found[0].ID, found[1].ID)
+	}
+}
+
 func summaryText(s plan.Summary) string {
 	return fmt.Sprintf("%d added, %d changed, %d destroyed", s.Create, s.Update, s.Delete)
 }
 
 func (p *program) rollbackCommand() *cli.Command {
 	return &cli.Command{
-		Name: "rollback", Category: groupHost, ArgsUsage: "ID",
+		Name: "rollback", Category: groupHost, ArgsUsage: "ID|last",
 		Usage: "put back what an apply of the past replaced",
-		Description: `Refused once something else has changed the same files: then roll that back first.
+		Description: `Refused once something else has changed the same files: then roll that back first. The beginning of an id is enough
+where no other begins so, and "last" is the newest apply that was not undone.
 
-   proxy-manager rollback "$(proxy-manager history --json | jq -r '.[0].id')" --dry-run`,
+   proxy-manager rollback last --dry-run`,
 		Flags: changeOptions(),
 		Action: func(c *cli.Context) error {
 			id, err := operand(c, "ID")
 			if err != nil {
 				return err
 			}
-			return p.change(c, engine.Rollback(id))
+			e, err := p.writer(c)
+			if err != nil {
+				return err
+			}
+			past, err := pastApply(e, id)
+			if err != nil {
+				return err
+			}
+			return p.planAndExecute(c, e, engine.Rollback(past.ID))
 		},
 	}
 }
@@ -77,6 +139,7 @@ func (p *program) recoverCommand() *cli.Command {
 		Name: "recover", Category: groupHost,
 		Usage: "bring the host in order after an apply was interrupted",
 		Description: `Every command that changes something does this first, by itself and without asking; so it does not ask either.
+Exits with 1 while nginx could not start.
 
    proxy-manager recover --dry-run
    proxy-manager recover`,
@@ -100,13 +163,37 @@ func (p *program) recover(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	p.done = true
+	if err := p.showRecovery(c, found); err != nil {
+		return err
+	}
+	if found != nil && found.NginxError != "" {
+		return &engine.Error{Code: engine.NginxBroken, Message: "nginx can't start as it is: " + found.NginxError}
+	}
+	return nil
+}
+
+func (p *program) showRecovery(c *cli.Context, found *engine.Recovery) error {
 	if c.Bool(optJSON) {
-		return p.printJSON(found)
+		return p.printJSON(recoveryOf(found))
 	}
 	if found == nil {
 		return sayTo(p.Out, "Nothing to recover: no apply was interrupted.\n")
 	}
 	return sayTo(p.Out, "Recovered: %s.\n", found)
+}
+
+// A recovery is what recover --json answers, also where there was nothing to recover.
+type recovery struct {
+	Recovered bool `json:"recovered"`
+	engine.Recovery
+}
+
+func recoveryOf(found *engine.Recovery) recovery {
+	if found == nil {
+		return recovery{}
+	}
+	return recovery{true, *found}
 }
 
 func (p *program) showInterrupted(c *cli.Context, e *engine.Engine) error {

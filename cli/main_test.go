@@ -31,6 +31,10 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // other users run it, too
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	binary = filepath.Join(dir, "proxy-manager")
 	build := exec.Command("go", "build", "-trimpath", "-o", binary, "./proxy-manager")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -13,6 +13,7 @@ import (
 
 // printJSON writes a value as people and programs both can read it.
 func (p *program) printJSON(v any) error {
+	p.answered = true
 	e := json.NewEncoder(p.Out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")

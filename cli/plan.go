@@ -1,12 +1,8 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/fullpotential-ai/proxy-manager/engine"
@@ -26,7 +22,7 @@ func (p *program) planCommand() *cli.Command {
    proxy-manager plan --detailed-exitcode; echo $?     0: nothing to do, 2: changes`,
 		Flags: slices.Concat([]cli.Flag{
 			fileOption(),
-			&cli.StringFlag{Name: optOut, Usage: "save the plan to `FILE`, for apply"},
+			&cli.StringFlag{Name: optOut, Usage: "save the plan to `FILE`, for apply; - is standard output"},
 			&cli.BoolFlag{Name: "destroy", Usage: "plan the removal of everything that is managed", DisableDefaultText: true},
 			jsonOption(), exitCodeOption(),
 		}, stateOptions()),
@@ -50,16 +46,8 @@ func (p *program) plan(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if out := c.String(optOut); out != "" {
-		if err := savePlan(out, pl); err != nil {
-			return fmt.Errorf("save the plan: %w", err)
-		}
-	}
-	if err := p.showPlan(c, pl); err != nil {
+	if err := p.savePlan(c, pl); err != nil {
 		return err
-	}
-	if out := c.String(optOut); out != "" {
-		p.say("Saved to %s. 'proxy-manager apply %s' does exactly this, or nothing if the host has changed.", out, out)
 	}
 	if c.Bool(optExitCode) && !pl.Empty() {
 		return errChanges
@@ -70,6 +58,9 @@ func (p *program) plan(c *cli.Context) error {
 // stateRequest is what plan, apply and destroy are asked for.
 func (p *program) stateRequest(c *cli.Context) (engine.Request, error) {
 	req := engine.Destroy()
+	if c.Bool("destroy") && (c.IsSet(optFile) || c.Bool(optKeep)) {
+		return req, usagef("--destroy plans the removal of everything: --%s and --%s mean nothing with it", optFile, optKeep)
+	}
 	if !c.Bool("destroy") {
 		d, err := p.readDesired(c.Context, c.String(optFile))
 		if err != nil {
@@ -84,6 +75,7 @@ func (p *program) stateRequest(c *cli.Context) (engine.Request, error) {
 // showPlan prints a plan in the form that was asked for.
 func (p *program) showPlan(c *cli.Context, pl *plan.Plan) error {
 	if c.Bool(optJSON) {
+		p.answered = true
 		return pl.Encode(p.Out)
 	}
 	return p.printPlan(pl)
@@ -104,29 +96,6 @@ func (p *program) readDesired(ctx context.Context, name string) (resources.Desir
 
 // inFile returns the error of what is in a file that a user gave, with its name.
 func inFile(name string, err error) error { return fmt.Errorf("%s: %w", name, engine.Invalid(err)) }
-
-// savePlan writes a plan where a reader finds it whole or not at all, for its owner alone: diffs show configurations.
-func savePlan(name string, pl *plan.Plan) (err error) {
-	var text bytes.Buffer
-	if err := pl.Encode(&text); err != nil {
-		return err
-	}
-	// CreateTemp makes the file with mode 0600.
-	f, err := os.CreateTemp(filepath.Dir(name), ".plan-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(text.Bytes())
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
-}
 
 func (p *program) showCommand() *cli.Command {
 	return &cli.Command{
@@ -178,34 +147,4 @@ func (p *program) warnIfStale(ctx context.Context, c *cli.Context, pl *plan.Plan
 	if err := e.CheckStale(ctx, pl); err != nil && engine.CodeOf(err) == engine.StalePlan {
 		p.say("Warning: %s", visible(err.Error()))
 	}
-}
-
-func (p *program) validateCommand() *cli.Command {
-	return &cli.Command{
-		Name: "validate", Category: groupState,
-		Usage: "check the desired state's file, and the versions that it asks for",
-		Description: `Looks at nothing on the host but the version of nginx, if it is there.
-
-   proxy-manager validate -f proxies.json`,
-		Flags:  []cli.Flag{fileOption(), jsonOption()},
-		Action: p.validate,
-	}
-}
-
-func (p *program) validate(c *cli.Context) error {
-	if err := noOperands(c); err != nil {
-		return err
-	}
-	name := c.String(optFile)
-	d, err := p.readDesired(c.Context, name)
-	if err != nil {
-		return err
-	}
-	if err := p.checkVersions(c, d); err != nil {
-		return inFile(name, err)
-	}
-	if c.Bool(optJSON) {
-		return p.printJSON(map[string]any{"valid": true, "routes": len(d.Routes), "certificates": len(d.Certificates)})
-	}
-	return sayTo(p.Out, "%s is valid: %s.\n", name, count(len(d.Routes), "route"))
 }

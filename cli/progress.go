@@ -18,13 +18,14 @@ type report interface {
 	begin() error
 	// event is called for every step as it starts and ends, from several goroutines.
 	event(engine.Event)
-	// end tells how it ended, and returns err.
-	end(result *engine.Result, err error) error
+	// end tells what was done.
+	end(*engine.Result) error
 }
 
 func (p *program) newReport(c *cli.Context, pl *plan.Plan) report {
 	if c.Bool(optJSON) {
-		return &eventLines{encoder: json.NewEncoder(p.Out), plan: pl}
+		p.lines = &eventLines{encoder: json.NewEncoder(p.Out), plan: pl}
+		return p.lines
 	}
 	return &progress{
 		p: p, plan: pl, total: len(pl.Steps), slow: map[string]*time.Timer{},
@@ -121,9 +122,9 @@ func round(d time.Duration) string {
 	}
 }
 
-func (r *progress) end(result *engine.Result, err error) error {
-	if err != nil || r.plan.Empty() {
-		return err
+func (r *progress) end(result *engine.Result) error {
+	if r.plan.Empty() {
+		return nil
 	}
 	if result.Plan.ID != r.plan.ID {
 		r.p.say("Note: the host was changed by somebody else since the plan was shown, and what was done is not all that was shown.")
@@ -175,17 +176,14 @@ type summaryLine struct {
 	DurationNS int64        `json:"duration_ns"`
 }
 
-func (r *eventLines) end(result *engine.Result, err error) error {
-	if err != nil {
-		_ = r.write(errorLineOf(err)) // the error itself matters more than one of its line
-		return err
-	}
+func (r *eventLines) end(result *engine.Result) error {
 	return r.write(summaryLine{lineSummary, result.ID, result.Plan.Summary, append([]string{}, addresses(result.Plan)...), result.Duration.Nanoseconds()})
 }
 
-// An errorLine is the last line of an apply that failed.
+// An errorLine is the last line of an apply that failed. Error is what every failed command has on stdout.
 type errorLine struct {
 	Type     string         `json:"type"`
+	Error    errorFacts     `json:"error"`
 	Code     engine.Code    `json:"code"`
 	Message  string         `json:"message"`
 	Outcome  string         `json:"outcome"`
@@ -194,8 +192,9 @@ type errorLine struct {
 }
 
 func errorLineOf(err error) errorLine {
+	facts := factsOf(err)
 	return errorLine{
-		Type: lineError, Code: engine.CodeOf(err), Message: err.Error(), Outcome: engine.OutcomeOf(err).String(),
-		ExitCode: codes.Exit(err), Details: detailsOf(err),
+		Type: lineError, Error: facts, Code: facts.Code, Message: facts.Message, Outcome: engine.OutcomeOf(err).String(),
+		ExitCode: codes.Exit(err), Details: facts.Details,
 	}
 }

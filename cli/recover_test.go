@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,4 +31,18 @@ func TestRecoverTakesBackWhatAKilledApplyLeftAndItsDryRunOnlySaysSo(t *testing.T
 	is.True(strings.Contains(h.must("recover").stdout, "Recovered: "))
 	is.Equal(h.Tree().Diff(before), "")
 	is.True(strings.Contains(h.must("recover", "--dry-run").stdout, "Nothing to recover"))
+}
+
+func TestRecoverExits1WhileNginxCouldNotStart(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := startHost(t)
+	broken := filepath.Join(h.SitesEnabled, "broken.conf")
+	is.NoErr(os.WriteFile(broken, []byte("server { listen nonsense; }\n"), 0o644))
+	got := h.run("recover", "--json")
+	is.Equal(got.code, 1)
+	is.True(strings.Contains(decode[map[string]any](t, got.stdout)["nginx_error"].(string), "nonsense")) // one document
+	is.True(strings.Contains(got.stderr, "broken.conf:1"))
+	is.NoErr(os.Remove(broken))
+	h.must("recover")
 }

@@ -44,11 +44,25 @@ func (p *program) list(c *cli.Context) error {
 		p.say("No route is managed yet. 'proxy-manager put NAME --domain DOMAIN --upstream-port PORT' makes one.")
 		return nil
 	}
+	expires := p.expiries(c, e)
 	rows := make([][]string, len(routes))
 	for i, r := range routes {
-		rows[i] = []string{r.Name, orDash(r.Route.Domain()), upstreamOf(r), yesNo(r.HTTPS), statusOf(r)}
+		rows[i] = []string{r.Name, orDash(r.Route.Domain()), upstreamOf(r), yesNo(r.HTTPS), orDash(expires[r.Name]), statusOf(r)}
 	}
-	return table(p.Out, []string{"NAME", "DOMAIN", "UPSTREAM", "HTTPS", "STATUS"}, rows)
+	return table(p.Out, []string{"NAME", "DOMAIN", "UPSTREAM", "HTTPS", "EXPIRES", "STATUS"}, rows)
+}
+
+// expiries are the days on which the routes' certificates end, by route.
+func (p *program) expiries(c *cli.Context, e *engine.Engine) map[string]string {
+	certificates, err := e.Certificates(c.Context)
+	if err != nil {
+		p.say("Note: when certificates expire is not known: %s", visible(err.Error()))
+	}
+	days := map[string]string{}
+	for _, c := range certificates {
+		days[c.Name] = dateOf(c.NotAfter)
+	}
+	return days
 }
 
 func upstreamOf(r engine.RouteStatus) string {
@@ -123,6 +137,9 @@ func routeRows(r engine.RouteStatus, d view.Detail) [][]string {
 	)
 	f := r.Route.Fields()
 	rows = append(rows, fieldRows(resources.RouteTable(), &f, "droplet_name", "domain", "aliases", "upstream_host", "upstream_port", "upstream_scheme")...)
+	if r.Certificate != nil && d.Certificate == nil {
+		return append(rows, []string{"certificate", r.Certificate.Fullchain + ", which could not be read"})
+	}
 	return append(rows, certificateRows(d.Certificate)...)
 }
 

@@ -80,3 +80,12 @@ func TestHealthFailsWhenNginxDoes(t *testing.T) {
 	is.NoErr(h.StopNginx())
 	is.Equal(h.run("health").code, 1)
 }
+
+func TestUpstreamsSpokenToByHTTPSAreVerifiedAgainstTheCAFileOfTheSettings(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := startHost(t)
+	args := put("shop", 8443, "--upstream-host", "up.example.test", "--upstream-scheme", "https", "--require-healthy=false", "--dry-run")
+	is.True(strings.Contains(h.must(append(args, "--upstream-ca-file", "/srv/ca.pem")...).stdout, "proxy_ssl_trusted_certificate /srv/ca.pem;"))
+	is.True(!strings.Contains(h.must(args...).stdout, "/srv/ca.pem"))
+}

@@ -31,6 +31,9 @@ func (p *program) serve(c *cli.Context) error {
 	}
 	p.limitGarbage()
 	logger := p.logger()
+	for _, w := range p.settings.warnings {
+		logger.WarnContext(c.Context, "settings", "result", "ignored", "error", w)
+	}
 	o := p.settings.engineOptions()
 	o.State.LockTimeout, o.State.AllowNetwork, o.Logger = lockTimeout(c), c.Bool(optNetState), logger
 	eng, err := engine.Open(o)
@@ -62,7 +65,7 @@ func (p *program) logger() *slog.Logger {
 func (p *program) facadeOptions(logger *slog.Logger) facade.Options {
 	s := p.settings
 	return facade.Options{
-		TokenFile: s.TokenFile, AllowedHosts: []string{s.Host}, RegistryURL: s.RegistryURL, OrchestratorURL: s.OrchestratorURL,
+		TokenFile: s.TokenFile, AllowedHosts: append([]string{s.Host}, s.AllowedHosts...), RegistryURL: s.RegistryURL, OrchestratorURL: s.OrchestratorURL,
 		AutoIssueSSL: s.AutoIssueSSL, Logger: logger,
 		Identity: facade.Identity{ServiceName: s.ServiceName, DropletID: s.DropletID, Environment: s.Environment},
 	}
@@ -129,7 +132,10 @@ func serveUntil(ctx context.Context, l net.Listener, api *facade.Server, logger 
 	endBackground()
 	drain(ctx, api, server)
 	<-loops
-	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+	if err == nil {
+		err = <-served // by then the socket is closed, and a unix socket's file gone
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return &engine.Error{Code: engine.Internal, Message: "serve ended", Err: err}
 	}
 	logger.InfoContext(ctx, "serve", "result", "stopped")

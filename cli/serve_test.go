@@ -242,3 +242,74 @@ func TestSIGTERMInTheMiddleOfAChangeLetsItEnd(t *testing.T) {
 	is.NoErr(err)
 	is.Equal(got.Body, "slow\n")
 }
+
+func TestServeReadsTheSettingsFileAndLogsWhatIsNoneInIt(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := startHost(t)
+	port := h.FreePort()
+	file := h.write("settings", fmt.Sprintf("PROXY_MANAGER_PORT=%d\nPROXY_MANAGER_ALLOWED_HOSTS=pm.example.com\nPROXY_MANAGER_PROT=1\n", port))
+	h.env = append(h.env, "PROXY_MANAGER_CONFIG="+file)
+	s := h.serve(tcp)
+	is.True(strings.HasSuffix(s.base, fmt.Sprint(":", port)))
+	for name, want := range map[string]int{"pm.example.com": 200, "elsewhere.example.com": 403} {
+		req, err := http.NewRequest("GET", s.base+"/proxies", nil)
+		is.NoErr(err)
+		req.Host = name
+		res, err := s.client.Do(req)
+		is.NoErr(err)
+		_ = res.Body.Close()
+		is.Equal(res.StatusCode, want)
+	}
+	is.NoErr(s.stop())
+
+	cmd := h.command("serve", "--listen", "unix:"+filepath.Join(t.TempDir(), "pm.sock"))
+	log, err := cmd.StderrPipe()
+	is.NoErr(err)
+	is.NoErr(cmd.Start())
+	lines := bufio.NewScanner(log)
+	is.True(lines.Scan())
+	line := decode[map[string]any](t, lines.Text()) // JSON, as every line of its log
+	is.Equal(line["level"], "warn")
+	is.Equal(line["error"], file+`:3: there is no setting "PROXY_MANAGER_PROT"`)
+	is.NoErr(cmd.Process.Signal(syscall.SIGHUP))
+	rest := ""
+	for lines.Scan() {
+		rest += lines.Text() + "\n"
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("did not end in good order: %v\n%s", err, rest)
+	}
+}
+
+func TestServeLivesOnWithoutAReaderOfItsLogAndWithClientsThatHangUp(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := startHost(t)
+	up := h.Upstream("alpha")
+	s := &server{t: t, cmd: h.command("serve"), ended: make(chan error, 1)}
+	port := h.FreePort()
+	s.cmd.Env = append(s.cmd.Env, fmt.Sprint("PROXY_MANAGER_PORT=", port))
+	r, w, err := os.Pipe()
+	is.NoErr(err)
+	s.cmd.Stderr = w
+	is.NoErr(s.cmd.Start())
+	t.Cleanup(func() { _ = s.cmd.Process.Kill() })
+	_ = w.Close()
+	_, err = bufio.NewReader(r).ReadString('\n')
+	is.NoErr(err)
+	_ = r.Close()
+	go func() { s.ended <- s.cmd.Wait() }()
+	address := fmt.Sprint("127.0.0.1:", port)
+	s.base, s.client = "http://"+address, http.DefaultClient
+	for range 20 { // asks, and is gone before it is answered
+		c, err := net.Dial("tcp", address)
+		is.NoErr(err)
+		_, _ = fmt.Fprintf(c, "GET /openapi.json HTTP/1.1\r\nHost: %s\r\n\r\n", address)
+		_ = c.(*net.TCPConn).SetLinger(0)
+		_ = c.Close()
+	}
+	status, _ := s.do("PUT", "/proxies/alpha", putBody("alpha", up.Port()))
+	is.Equal(status, 201)
+	is.NoErr(s.stop())
+}

@@ -83,6 +83,29 @@ func isHost(s string) bool {
 	})
 }
 
+// hostNames reads hosts, between commas; an address of IPv6 stands in brackets, as it does in Host.
+func hostNames(text string) ([]string, error) {
+	var list []string
+	for item := range strings.SplitSeq(text, ",") {
+		name := strings.TrimSpace(item)
+		if !isHostWithPort(name) {
+			return nil, errors.New("host names or addresses, each with or without a port, with commas between them")
+		}
+		list = append(list, name)
+	}
+	return list, nil
+}
+
+// isHostWithPort reports whether something can be in a request's Host.
+func isHostWithPort(s string) bool {
+	u, err := url.Parse("http://" + s)
+	if err != nil || u.Host != s || u.Hostname() == "" || !isHost(u.Hostname()) {
+		return false
+	}
+	_, err = portNumber(u.Port())
+	return err == nil || !strings.HasSuffix(s, ":"+u.Port())
+}
+
 func isAbsolute(s string) bool { return filepath.IsAbs(s) && !strings.ContainsRune(s, 0) }
 
 func isWebURL(s string) bool {
@@ -118,6 +141,17 @@ var (
 	milliseconds = times(time.Millisecond, number("a number of milliseconds from 1 to 60000", 1, 60_000))
 	days         = times(24*time.Hour, number("a number of days from 1 to 365", 1, 365))
 )
+
+var applies = number("a number of applies from 1 to 1000000", 1, 1_000_000)
+
+// keeping reads how long something is kept.
+func keeping(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Minute || d > 10*365*24*time.Hour {
+		return 0, errors.New("a duration from 1m to 87600h, such as 168h")
+	}
+	return d, nil
+}
 
 func interval(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)

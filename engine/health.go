@@ -46,6 +46,9 @@ func (e *Engine) doCheckHealth(ctx context.Context, step plan.Step) error {
 	if r.Healthy {
 		return nil
 	}
+	if err := context.Cause(ctx); err != nil {
+		return failf(Internal, err, "stopped while %s was asked", spec.URL)
+	}
 	return failf(UpstreamUnhealthy, nil, "the upstream of %s is not healthy: %s %s; start it, or set require_healthy to false", step.Address, spec.URL, r.Reason).
 		with("upstream", spec.URL).with("reason", r.Reason)
 }
@@ -55,6 +58,10 @@ func (e *Engine) CheckHealth(ctx context.Context, route, url string) HealthResul
 	r := HealthResult{CheckedAt: e.opts.Clock().UTC()}
 	r.Reason = e.probe(ctx, url)
 	r.Healthy = r.Reason == ""
+	if ctx.Err() != nil && !r.Healthy {
+		r.Reason = "was not asked to the end"
+		return r // which is nothing to remember of it
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, known := e.health[route]; !known && len(e.health) >= maxRemembered {

@@ -38,6 +38,9 @@ func (e *Engine) test(ctx context.Context, code Code, message string) error {
 		return nil
 	}
 	refusal, ok := errors.AsType[*nginx.Refusal](err)
+	if !ok && ctx.Err() != nil {
+		return failf(Internal, context.Cause(ctx), "stopped while nginx tested its configuration")
+	}
 	if !ok {
 		return failf(code, err, "test nginx's configuration").with("nginx_output", child.Output(err))
 	}

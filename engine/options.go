@@ -61,6 +61,9 @@ type NginxOptions struct {
 	// Listen are the addresses that generated servers listen on: "*", "[::]", "203.0.113.5", "[2001:db8::5]"; by default "*" and
 	// "[::]", all of the host's.
 	Listen []string
+	// UpstreamCAFile holds the CA certificates that upstreams with scheme https and a name are verified against; by default
+	// the system's.
+	UpstreamCAFile string
 	// Resolvers are the DNS servers that nginx asks for upstreams with a name; by default those of /etc/resolv.conf.
 	Resolvers []netip.AddrPort
 }
@@ -164,6 +167,9 @@ func (o *Options) check() error {
 			return outOfRange(p.name, *p.path, "an absolute path")
 		}
 		*p.path = filepath.Clean(*p.path)
+	}
+	if f := o.Nginx.UpstreamCAFile; f != "" && !filepath.IsAbs(f) {
+		return outOfRange("Nginx.UpstreamCAFile", f, "an absolute path")
 	}
 	const maxPort, longest = 65535, math.MaxInt64
 	for _, n := range []struct {

@@ -65,11 +65,12 @@ func (e *Engine) settings(b *nginx.Build) (resources.Settings, error) {
 	s := resources.Settings{
 		HTTPPort: o.Nginx.HTTPPort, HTTPSPort: o.Nginx.HTTPSPort, Listen: o.Nginx.Listen, IPv6: hasIPv6(), Nginx: b.Version, OpenSSL: b.OpenSSL,
 		Webroot: e.Webroot(), Resolvers: o.Nginx.Resolvers, TrustedProxies: o.Nginx.TrustedProxies,
+		UpstreamCAFile: o.Nginx.UpstreamCAFile,
 	}
 	if s.Resolvers == nil {
 		s.Resolvers = systemResolvers()
 	}
-	if _, err := os.Stat(systemCAs); err == nil {
+	if _, err := os.Stat(systemCAs); err == nil && s.UpstreamCAFile == "" {
 		s.UpstreamCAFile = systemCAs
 	}
 	return s, nil

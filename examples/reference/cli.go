@@ -66,6 +66,7 @@ func optionsOf(command string) (string, error) {
 		return "", err
 	}
 	_, text, _ = strings.Cut(text, "\nOPTIONS:\n")
+	text, _, _ = strings.Cut(text, "\nSETTINGS") // which have a table of their own
 	var names []string
 	for line := range strings.Lines(text) {
 		if m := optionLine.FindStringSubmatch(line); m != nil && m[1] != "help" {
@@ -75,7 +76,7 @@ func optionsOf(command string) (string, error) {
 	return strings.Join(names, " "), nil
 }
 
-// settings is a table of what can be set in the environment, or by a global option.
+// settings is a table of what can be set in the settings file, in the environment, or by an option.
 func settings(string) (string, error) {
 	text, err := help()
 	if err != nil {
@@ -90,6 +91,7 @@ func settings(string) (string, error) {
 	if len(rows) == 0 {
 		return "", fmt.Errorf("no settings in:\n%s", text)
 	}
-	return "\n### Settings\n\nAn option wins over the environment. `proxy-manager config` prints what is in force, and where it comes from.\n\n" +
+	return "\n### Settings\n\nAn option wins over the environment, and that over the settings file, which every command reads as systemd does " +
+		"and refuses if others could change it. A command takes the options that mean something to it. `proxy-manager config` prints what is in force, and where it comes from.\n\n" +
 		table([]string{"variable", "option", "default", "meaning"}, rows) + "\n", nil
 }
