@@ -62,7 +62,8 @@ func (e *Engine) Route(ctx context.Context, name string) (RouteStatus, error) {
 	return list[0], nil
 }
 
-// compareLoaded says of the routes that nginx can't have loaded that they are not served.
+// compareLoaded says of the routes that nginx can't have loaded that they are not served. Of one that was edited by hand nginx
+// goes on with what it has loaded before.
 func (e *Engine) compareLoaded(ctx context.Context, list []RouteStatus) {
 	if len(list) == 0 {
 		return
@@ -72,7 +73,7 @@ func (e *Engine) compareLoaded(ctx context.Context, list []RouteStatus) {
 		return
 	}
 	for i := range list {
-		if s := &list[i]; (s.Status == Active || s.Status == PendingSSL) && !r.hasLoaded(s.changedAt) {
+		if s := &list[i]; (s.Status == Active || s.Status == PendingSSL) && (r.stopped || !s.Drifted && !r.hasLoaded(s.changedAt)) {
 			s.Status = Unserved
 		}
 	}

@@ -37,7 +37,7 @@ func TestHealthSaysWhatIsMissing(t *testing.T) {
 	is.Equal(c.do("GET", "/state", "").json(t)["status"], "error")
 	is.True(strings.Contains(c.do("GET", "/dependencies", "").body, `"missing":["nginx"`))
 	r = c.do("PUT", "/proxies/alpha", routeBody("alpha", c.lab.Upstream("alpha").Port(), ""))
-	is.Equal(r.code(t), "NGINX_BROKEN")
+	is.Equal(r.code(t), "NGINX_NOT_RUNNING")
 	is.Equal(c.do("GET", "/proxies", "").status, 200)
 }
 
