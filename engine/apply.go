@@ -49,6 +49,7 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (*Result, error) {
 func (e *Engine) execute(ctx context.Context, p *planned, s *survey) (*Result, error) {
 	start := e.opts.Clock()
 	if p.plan.Empty() {
+		e.noteUses(ctx, p)
 		return &Result{Plan: p.plan}, nil
 	}
 	var ready error
@@ -73,6 +74,7 @@ func (e *Engine) execute(ctx context.Context, p *planned, s *survey) (*Result, e
 		return nil, err
 	}
 	e.settleAfter(ctx, a, s)
+	e.noteUses(ctx, p)
 	undeleted := e.deleteCertificates(ctx, a)
 	if len(failed) > 0 {
 		return nil, partialError(failed, a.changed)

@@ -15,6 +15,7 @@ import (
 type planned struct {
 	plan  *plan.Plan
 	steps []journal.Step
+	certs certificates
 }
 
 // assemble puts the steps in order and numbers them.
@@ -42,7 +43,7 @@ func (pl *planner) assemble() (*planned, error) {
 	p.Changes = pl.changes
 	p.Summary = summarise(pl.changes)
 	p.Fingerprints = pl.s.obs.Fingerprints()
-	return &planned{p, steps}, p.Seal()
+	return &planned{plan: p, steps: steps, certs: pl.certs}, p.Seal()
 }
 
 // planSteps returns the steps as a plan has them.

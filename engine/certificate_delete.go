@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/certificate"
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -16,10 +17,12 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
 )
 
-// planUnused plans to delete the program's own certificates that nothing uses or asks for any more. A request that leaves
-// alone what it does not name only looks at the certificates of the routes it deletes.
+// planUnused plans to delete the program's own certificates that nothing has used or asked for as long as the history
+// reaches back: until then, a rollback may bring a route back that needs one. A request that leaves alone what it does not name
+// only looks at the certificates of the routes it deletes; what is due includes those whose time has come.
 func (pl *planner) planUnused() error {
-	candidates, err := pl.unusedCandidates()
+	remembered := pl.e.memory.Unused()
+	candidates, err := pl.unusedCandidates(remembered)
 	if errors.Is(err, fs.ErrPermission) {
 		// A user who may read nginx's configuration, but not certbot's folders, still gets the rest of the plan.
 		pl.warnings = append(pl.warnings, "certificates that nothing uses any more could not be looked for: "+err.Error())
@@ -29,35 +32,69 @@ func (pl *planner) planUnused() error {
 		return err
 	}
 	for _, l := range candidates {
-		name := certificateName(l.Name)
-		address := certificateAddress(name)
-		if !l.Managed || pl.isNeeded(l) || !(pl.targeted(address) || pl.targeted(routeAddress(name))) {
+		if !l.Managed {
 			continue
 		}
-		step := certificateStep(plan.DeleteCertificate, address, certificateSpec{Lineage: l.Name})
-		step.Description, step.Undo = "delete the certificate "+l.Name+", which nothing uses any more", "none: it is deleted once everything else is done and final"
-		pl.final = append(pl.final, step)
-		pl.changes = append(pl.changes, plan.Change{Address: address, Action: plan.Delete, Reason: "nothing uses it any more"})
+		since, known := remembered[l.Name]
+		switch {
+		case pl.isNeeded(l):
+			pl.certs.needed[l.Name] = true
+		case !known:
+			pl.certs.unused = append(pl.certs.unused, l.Name)
+		case pl.e.opts.Clock().Sub(since) > pl.e.opts.State.Keep:
+			pl.deleteUnused(l, since)
+		}
 	}
 	return nil
 }
 
-func (pl *planner) unusedCandidates() ([]*certificate.Lineage, error) {
+// deleteUnused plans to delete one certificate, if the request is about it.
+func (pl *planner) deleteUnused(l *certificate.Lineage, since time.Time) {
+	name := certificateName(l.Name)
+	address := certificateAddress(name)
+	if !pl.targeted(address) && !pl.targeted(routeAddress(name)) {
+		return
+	}
+	step := certificateStep(plan.DeleteCertificate, address, certificateSpec{Lineage: l.Name})
+	step.Description, step.Undo = "delete the certificate "+l.Name+", which nothing uses any more", "none: it is deleted once everything else is done and final"
+	pl.final = append(pl.final, step)
+	pl.changes = append(pl.changes, plan.Change{Address: address, Action: plan.Delete, Reason: "nothing has used it since " + since.UTC().Format("2006-01-02 15:04")})
+}
+
+func (pl *planner) unusedCandidates(remembered map[string]time.Time) ([]*certificate.Lineage, error) {
 	if !pl.req.KeepUnlisted {
 		return pl.lineages(resources.FilePrefix)
 	}
-	var list []*certificate.Lineage
-	for _, address := range slices.Sorted(maps.Keys(pl.doomed)) {
-		if kindName(address) != resources.RouteKind {
-			continue
+	var names []string
+	for address := range pl.doomed {
+		if kindName(address) == resources.RouteKind {
+			names = append(names, resources.FilePrefix+nameOf(address))
 		}
-		l, err := pl.lineage(resources.FilePrefix + nameOf(address))
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, l)
+	}
+	if pl.req.Due {
+		// Not all: one that is listed and waits for its route is known to nobody but the request that lists it.
+		names = slices.AppendSeq(names, maps.Keys(remembered))
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if err := pl.look(names); err != nil {
+		return nil, err
+	}
+	list := make([]*certificate.Lineage, len(names))
+	for i, name := range names {
+		list[i] = pl.certs.known[name]
 	}
 	return list, nil
+}
+
+// noteUses remembers which certificates an apply has left without use, and forgets that of those that are used again.
+func (e *Engine) noteUses(ctx context.Context, p *planned) {
+	again := slices.DeleteFunc(slices.Collect(maps.Keys(e.memory.Unused())), func(lineage string) bool {
+		return !p.certs.used[lineage] && !p.certs.needed[lineage]
+	})
+	if err := e.memory.Uses(e.opts.Clock(), p.certs.unused, again); err != nil {
+		e.log.WarnContext(ctx, "which certificates are used could not be remembered", "error", err)
+	}
 }
 
 // isNeeded reports whether a route uses the certificate afterwards or implies it, the request lists it, or another site of

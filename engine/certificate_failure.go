@@ -17,11 +17,15 @@ func notIssued(lineage string, f *acme.Failure, now time.Time) *Error {
 	return withReason(failf(SSLIssuanceFailed, f, "%s", lineage), f.Reason)
 }
 
-// tooEarly is the error of somebody who asks before the time has come.
+// tooEarly is the error of an attempt that is not made, since its time has not come. What was wrong then may be mended now, so
+// it is told as what it is: the past.
 func tooEarly(lineage string, a acme.Attempt, until, now time.Time) *Error {
-	e := failf(SSLRateLimited, nil, "%s failed %s and is not asked for again before %s, so that the CA's limits are kept: %s",
-		lineage, times(a.Failures), until.UTC().Format(time.RFC3339), a.Error)
-	return withReason(e, a.Reason).with("retry_after", secondsUntil(until, now))
+	at, then := until.UTC().Format(time.RFC3339), a.At.UTC().Format(time.RFC3339)
+	e := failf(SSLRateLimited, nil, "%s is not tried again by itself before %s, so that the CA's limits are kept: it failed %s, last at %s (%s)", lineage, at, times(a.Failures), then, a.Error)
+	if until.Equal(a.Until) {
+		e = failf(SSLRateLimited, nil, "the CA has said that %s may be asked for again at %s; it was not asked now. Its answer came at %s (%s)", lineage, at, then, a.Error)
+	}
+	return withReason(e, acme.RateLimited).with("retry_after", secondsUntil(until, now))
 }
 
 // stoppedIssuing is the error of an attempt that its caller gave up. Nobody failed, so nothing is remembered of it.

@@ -31,14 +31,14 @@ func TestFailuresOfCertificatesHaveTheContractsCodes(t *testing.T) {
 			SSLRateLimited, map[string]any{"reason": "rate_limited", "retry_after": 2},
 		},
 		{
-			"it is too early", "fpai-shop failed 2 times in a row and is not asked for again before 2026-01-01T00:01:00Z, so that the CA's limits are kept: forbidden",
-			tooEarly("fpai-shop", acme.Attempt{Failures: 2, Reason: acme.CAA, Error: "forbidden"}, now.Add(time.Minute), now),
-			SSLRateLimited, map[string]any{"reason": "caa", "retry_after": 60},
+			"it is too early for the program itself", "fpai-shop is not tried again by itself before 2026-01-01T00:01:00Z, so that the CA's limits are kept: it failed 2 times in a row, last at 2025-12-31T23:59:00Z (forbidden)",
+			tooEarly("fpai-shop", acme.Attempt{Failures: 2, At: now.Add(-time.Minute), Reason: acme.CAA, Error: "forbidden"}, now.Add(time.Minute), now),
+			SSLRateLimited, map[string]any{"reason": "rate_limited", "retry_after": 60},
 		},
 		{
-			"the time has come meanwhile", "fpai-shop failed once and is not asked for again before 2026-01-01T00:00:00Z, so that the CA's limits are kept: forbidden",
-			tooEarly("fpai-shop", acme.Attempt{Failures: 1, Reason: acme.CAA, Error: "forbidden"}, now, now),
-			SSLRateLimited, map[string]any{"reason": "caa", "retry_after": 1},
+			"it is too early by the CA's own word", "the CA has said that fpai-shop may be asked for again at 2026-01-01T00:01:00Z; it was not asked now. Its answer came at 2025-12-31T23:59:00Z (no more)",
+			tooEarly("fpai-shop", acme.Attempt{Failures: 1, At: now.Add(-time.Minute), Error: "no more", Until: now.Add(time.Minute)}, now.Add(time.Minute), now),
+			SSLRateLimited, map[string]any{"reason": "rate_limited", "retry_after": 60},
 		},
 		{
 			"it was given up", "fpai-shop: stopped: enough",

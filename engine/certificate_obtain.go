@@ -14,8 +14,8 @@ type certificateSpec struct {
 	Domains []string `json:"domains,omitempty"`
 	Email   string   `json:"email,omitempty"`
 	KeyType string   `json:"key_type,omitempty"`
-	// Insisting: somebody wants it now, and not only because it is due.
-	Insisting bool `json:"insisting,omitempty"`
+	// Asked: somebody wants it, and not only the program itself because it is due.
+	Asked bool `json:"asked,omitempty"`
 }
 
 func readCertificateSpec(step plan.Step) (certificateSpec, error) {
@@ -37,7 +37,7 @@ func (e *Engine) obtainCertificate(ctx context.Context, step plan.Step) error {
 		return err
 	}
 	now, last := e.opts.Clock(), e.memory.Attempts()[spec.Lineage]
-	if until := last.Allowed(spec.Insisting); now.Before(until) {
+	if until := last.Allowed(spec.Asked); now.Before(until) {
 		return tooEarly(spec.Lineage, last, until, now)
 	}
 	failure := e.issuer.Obtain(ctx, spec.order())

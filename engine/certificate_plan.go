@@ -21,12 +21,14 @@ type certificates struct {
 	byDomain map[string][]*certificate.Lineage // all of them, by name that they are for; nil until needed
 	answered map[string]bool                   // names that an enabled route will answer challenges for; nil until needed
 	used     map[string]bool                   // lineages that routes will use
+	needed   map[string]bool                   // lineages that something else will use
+	unused   []string                          // lineages that nothing uses any more, and that is news
 	shows    []handshake                       // what nginx must present once the first phase has taken effect
 	retries  map[string]bool                   // routes whose certificate is tried for again by itself
 }
 
 func newCertificates() certificates {
-	return certificates{known: map[string]*certificate.Lineage{}, used: map[string]bool{}, retries: map[string]bool{}}
+	return certificates{known: map[string]*certificate.Lineage{}, used: map[string]bool{}, needed: map[string]bool{}, retries: map[string]bool{}}
 }
 
 // An obtaining is a certificate to be had from the CA, and the files that take it into use.
@@ -130,6 +132,8 @@ func (pl *planner) whyObtain(l *certificate.Lineage, want resources.Certificate,
 		return "asked for"
 	case !l.Managed:
 		return ""
+	case pl.e.otherCA(l):
+		return pl.caChanges(l)
 	case listed && certificate.KeyType(l.Leaf) != want.KeyType():
 		return "its key type changes"
 	case slices.Contains(pl.req.Obtain, r.Name()) && pl.e.due(l):
@@ -141,6 +145,15 @@ func (pl *planner) whyObtain(l *certificate.Lineage, want resources.Certificate,
 		}
 	}
 	return ""
+}
+
+// otherCA reports whether a certificate of the program's own is from another CA than the one that is set.
+func (e *Engine) otherCA(l *certificate.Lineage) bool {
+	return l.Managed && l.Server != "" && l.Server != e.opts.ACME.DirectoryURL
+}
+
+func (pl *planner) caChanges(l *certificate.Lineage) string {
+	return fmt.Sprintf("its CA changes: %s -> %s", l.Server, pl.e.opts.ACME.DirectoryURL)
 }
 
 // mayObtain reports whether the request lets a route's certificate be had from the CA.
@@ -186,7 +199,7 @@ func (pl *planner) obtainSpec(l *certificate.Lineage, want resources.Certificate
 	}
 	spec := &certificateSpec{
 		Lineage: l.Name, Domains: want.Domains(), Email: cmp.Or(want.Email(), pl.e.opts.ACME.Email), KeyType: want.KeyType(),
-		Insisting: slices.Contains(pl.req.Renew, want.Name()),
+		Asked: !pl.req.Due,
 	}
 	if !listed && l.Leaf != nil {
 		pl.keepAsWas(spec, l)

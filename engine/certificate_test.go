@@ -156,6 +156,10 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 		}))
 	})
 
+	afterHistory := func(change ...func(*engine.Options)) *engine.Engine {
+		return h.another(append(change, func(o *engine.Options) { o.Clock = func() time.Time { return time.Now().Add(8 * 24 * time.Hour) } })...)
+	}
+
 	t.Run("one that another site uses is kept, and goes when nothing uses it any more", func(t *testing.T) {
 		is := is.New(t)
 		live := filepath.Join(h.CertbotConfigDir, "live", "fpai-shop")
@@ -167,7 +171,10 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 		is.NoErr(os.Remove(filepath.Join(h.SitesEnabled, "borrower.conf")))
 		is.NoErr(h.ReloadNginx())
 
-		stuck := h.another(func(o *engine.Options) { o.Certbot.Bin = "/nonexistent/certbot" })
+		_, err = h.Do(t.Context(), engine.Destroy())
+		is.NoErr(err)
+		is.Equal(h.lineages("live"), []string{"live/fpai-shop"}) // from now on nothing uses it
+		stuck := afterHistory(func(o *engine.Options) { o.Certbot.Bin = "/nonexistent/certbot" })
 		_, err = stuck.Do(t.Context(), engine.Destroy())
 		is.True(errors.Is(err, code(engine.ConfigDeleteFailed))) // nothing else was asked for
 		res, err := h.apply(h.httpsRoute("shop"))                // seen again, and used
@@ -176,9 +183,12 @@ func TestARouteGetsItsCertificateAndKeepsIt(t *testing.T) {
 		h.leaf("shop.example.test")
 	})
 
-	t.Run("it goes after the route", func(t *testing.T) {
+	t.Run("it goes after the route, once no rollback can bring that back", func(t *testing.T) {
 		is := is.New(t)
-		res, err := h.apply()
+		_, err := h.apply()
+		is.NoErr(err)
+		is.Equal(h.lineages("live"), []string{"live/fpai-shop"})
+		res, err := afterHistory().Do(t.Context(), engine.Destroy())
 		is.NoErr(err)
 		is.Equal(res.Plan.Steps[len(res.Plan.Steps)-1].Kind, plan.DeleteCertificate)
 		is.Equal(h.lineages("live", "renewal", "archive"), nil)
@@ -201,6 +211,12 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 		o.Clock = func() time.Time { return now }
 		o.Certbot.LockWait = time.Second
 	})
+	clear := func() { // once no rollback can bring its route back
+		now = now.Add(8 * 24 * time.Hour)
+		if _, err := h.Do(t.Context(), engine.Destroy()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	stillOnHTTP := func(t *testing.T, name string) {
 		is := is.New(t)
 		res, err := h.Get(name+".example.test", "/name")
@@ -221,16 +237,12 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 		is.Equal(engine.OutcomeOf(err), engine.Partial)
 		stillOnHTTP(t, "lost")
 
-		_, err = h.Do(t.Context(), engine.SSL("lost", engine.SSLOptions{}))
-		is.True(errors.Is(err, code(engine.SSLRateLimited))) // not so soon
-		is.Equal(engine.OutcomeOf(err), engine.Untouched)
 		st := h.status("lost")
 		is.Equal(st.LastReason, "dns")
 		is.True(st.NextAttempt.Equal(now.UTC().Add(time.Minute)))
-
-		again := h.another() // remembered across restarts
-		_, err = again.Do(t.Context(), engine.SSL("lost", engine.SSLOptions{Force: true}))
-		is.True(errors.Is(err, code(engine.SSLRateLimited)))
+		res, err := h.another().Do(t.Context(), engine.RenewDue()) // remembered across restarts
+		is.NoErr(err)
+		is.True(!strings.Contains(kinds(res.Plan), plan.IssueCertificate)) // not so soon by itself
 
 		is.NoErr(h.DNS.Clear("lost.example.test"))
 		now = now.Add(2 * time.Minute)
@@ -240,6 +252,7 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 		is.Equal(h.status("lost").LastError, "")
 		_, err = h.apply()
 		is.NoErr(err)
+		clear()
 	})
 
 	t.Run("a name that leads elsewhere", func(t *testing.T) {
@@ -268,6 +281,7 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 		is.NoErr(err)
 		_, err = h.apply()
 		is.NoErr(err)
+		clear()
 	})
 
 	t.Run("no certbot", func(t *testing.T) {
@@ -295,8 +309,9 @@ func TestACertificateThatCannotBeHadLeavesTheRouteOnHTTP(t *testing.T) {
 		is.Equal(reason(err), "ca_unreachable")
 		is.Equal(engine.OutcomeOf(err), engine.Partial)
 		stillOnHTTP(t, "early")
-		_, err = h.apply(h.httpsRoute("early"))
-		is.True(errors.Is(err, code(engine.SSLRateLimited))) // the second attempt waits
+		res, err := h.Do(t.Context(), engine.RenewDue())
+		is.NoErr(err)
+		is.True(res.Plan.Empty()) // the second attempt waits
 	})
 }
 
@@ -374,6 +389,9 @@ func TestACertificateIsObtainedBeforeARouteUsesItAndGoesWithItsListing(t *testin
 
 	d.Certificates = nil
 	_, err = h.Do(t.Context(), engine.Desired(d))
+	is.NoErr(err)
+	later := h.another(func(o *engine.Options) { o.Clock = func() time.Time { return time.Now().Add(8 * 24 * time.Hour) } })
+	_, err = later.Do(t.Context(), engine.Desired(d))
 	is.NoErr(err)
 	is.Equal(h.lineages("live", "renewal"), nil)
 }

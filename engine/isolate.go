@@ -124,7 +124,7 @@ func namesFileOf(complaint string, t *site) bool {
 // carryOut does path steps as an apply of its own, without nginx's consent: it is nginx that they are to mend.
 func (e *Engine) carryOut(ctx context.Context, changes []plan.Change, steps []journal.Step) error {
 	complete(steps)
-	p := &planned{&plan.Plan{Operation: "recover", Changes: changes, Summary: summarise(changes)}, steps}
+	p := &planned{plan: &plan.Plan{Operation: "recover", Changes: changes, Summary: summarise(changes)}, steps: steps}
 	a := e.newApplication(ctx, p, nginx.Paths{})
 	if _, err := a.carryOut(ctx, 0); err != nil {
 		return err

@@ -19,7 +19,8 @@ const (
 )
 
 // Maintain keeps certificates valid and served until ctx ends: it renews what is due, one certificate at a time, tries
-// again what failed when its time has come, and has nginx load what somebody else renewed. How often it looks for what is
+// again what failed when its time has come, deletes what nothing has used for as long as the history reaches back, and has nginx
+// load what somebody else renewed. How often it looks for what is
 // due is [Options.RenewCheckInterval]; what nginx serves is looked at every minute, or at that interval where it is
 // shorter. What fails is remembered, tried again later, and seen in [Engine.Certificates].
 //
@@ -88,7 +89,7 @@ func (m maintenance) nextLook() time.Duration {
 	return wait
 }
 
-// renewAll renews what is due, each certificate in an apply of its own, so that others can make their changes between two
+// renewAll renews what is due and deletes what has become of no use, each certificate in an apply of its own, so that others can make their changes between two
 // and one that fails holds up none. It reports whether it came to all of them.
 func (m maintenance) renewAll(ctx context.Context) (whole bool) {
 	p, err := m.Plan(ctx, RenewDue())
@@ -100,7 +101,7 @@ func (m maintenance) renewAll(ctx context.Context) (whole bool) {
 		return true
 	}
 	whole = true
-	for _, address := range certificatesToGet(p) {
+	for _, address := range certificatesToTend(p) {
 		if ctx.Err() != nil {
 			return true
 		}
@@ -112,11 +113,11 @@ func (m maintenance) renewAll(ctx context.Context) (whole bool) {
 	return whole
 }
 
-// certificatesToGet are the addresses of the certificates that a plan obtains.
-func certificatesToGet(p *plan.Plan) []string {
+// certificatesToTend are the addresses of the certificates that a plan obtains or deletes.
+func certificatesToTend(p *plan.Plan) []string {
 	addresses := map[string]bool{}
 	for _, s := range p.Steps {
-		if traitsOf(s.Kind).obtains {
+		if kind := traitsOf(s.Kind); kind.obtains || kind.final {
 			addresses[s.Address] = true
 		}
 	}

@@ -57,7 +57,8 @@ func (pl *planner) wantRetries() {
 
 func (pl *planner) attempts() map[string]acme.Attempt { return pl.e.memory.Attempts() }
 
-// planDue plans to renew the program's own certificates whose time has come, and to load what nginx has yet to load.
+// planDue plans to renew the program's own certificates whose time has come, and those that are from another CA than the one
+// that is set.
 func (pl *planner) planDue() error {
 	all, err := pl.lineages(resources.FilePrefix)
 	if err != nil {
@@ -65,21 +66,33 @@ func (pl *planner) planDue() error {
 	}
 	attempts := pl.attempts()
 	for _, l := range all {
-		if !l.Managed || !pl.e.due(l) || !pl.targeted(certificateAddress(certificateName(l.Name))) {
+		why := pl.whyDue(l)
+		if why == "" || !pl.targeted(certificateAddress(certificateName(l.Name))) {
 			continue
 		}
 		if a := attempts[l.Name]; pl.e.opts.Clock().Before(a.Next) {
 			pl.warnings = append(pl.warnings, fmt.Sprintf("certificate.%s is due, but failed %s and waits until %s", certificateName(l.Name), times(a.Failures), a.Next.UTC().Format(time.RFC3339)))
 			continue
 		}
-		pl.renew(l)
+		pl.renew(l, why)
 	}
 	return nil
 }
 
+// whyDue says why a certificate of the program's own is due; "" where it is not.
+func (pl *planner) whyDue(l *certificate.Lineage) string {
+	switch {
+	case l.Managed && pl.e.due(l):
+		return "due: it is valid until " + l.Leaf.NotAfter.UTC().Format("2006-01-02 15:04")
+	case l.Leaf != nil && pl.e.otherCA(l):
+		return pl.caChanges(l)
+	}
+	return ""
+}
+
 // renew plans to renew one certificate for the names that routes answer for. The names of those that went are dropped:
 // their challenge would fail, and one that fails fails the whole certificate.
-func (pl *planner) renew(l *certificate.Lineage) {
+func (pl *planner) renew(l *certificate.Lineage, why string) {
 	shows := pl.shownBy(l)
 	spec := certificateSpec{Lineage: l.Name, Email: pl.e.opts.ACME.Email, KeyType: "ecdsa"}
 	for _, h := range shows {
@@ -91,7 +104,7 @@ func (pl *planner) renew(l *certificate.Lineage) {
 	if len(spec.Domains) == 0 {
 		return
 	}
-	o := pl.obtaining(l, spec, "due: it is valid until "+l.Leaf.NotAfter.UTC().Format("2006-01-02 15:04"))
+	o := pl.obtaining(l, spec, why)
 	o.shows = append(o.shows, shows...)
 }
 

@@ -117,6 +117,7 @@ func (pl *planner) checkRestorable(id string) error {
 		if err != nil || m.Certificate == nil {
 			continue
 		}
+		pl.certs.needed[lineageAt(m.Certificate.Fullchain)] = true
 		if _, err := pl.s.obs.ReadFile(m.Certificate.Fullchain); errors.Is(err, fs.ErrNotExist) {
 			return failf(StalePlan, nil, "apply %s can't be rolled back as it was, since the certificate of %s has been deleted meanwhile: put the route again, and run 'proxy-manager ssl %s'", id, step.Address, nameOf(step.Address)).
 				with("changed", []string{m.Certificate.Fullchain})

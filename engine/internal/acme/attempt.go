@@ -10,10 +10,6 @@ import (
 // across restarts, and the pauses grow as Let's Encrypt asks in its integration guide.
 var pauses = [...]time.Duration{time.Minute, 10 * time.Minute, 100 * time.Minute, 24 * time.Hour}
 
-// refill is how long a CA takes to forget one failure. A person who has mended what was wrong and insists waits no
-// longer than that.
-const refill = 12 * time.Minute
-
 // An Attempt is what is remembered of a certificate that could not be had. The zero value is that of one that never failed.
 type Attempt struct {
 	Failures int       `json:"failures"` // in a row
@@ -24,24 +20,17 @@ type Attempt struct {
 	Next time.Time `json:"next"`
 	// Until is when the CA is ready to be asked again, by its own word; nobody's insisting brings that forward.
 	Until time.Time `json:"until,omitzero"`
-	// Asked: the CA was asked. What failed before that cost nothing, so anybody may try again at once.
+	// Asked: the CA was asked. What failed before that cost nothing, so it may be tried again at once.
 	Asked bool `json:"asked"`
 }
 
-// Allowed returns the earliest time at which somebody who asks may have the CA asked. Insisting is who asks for this
-// certificate by name, and not because it is due.
-func (a Attempt) Allowed(insisting bool) time.Time {
-	var t time.Time
-	if a.Asked {
-		t = a.Next
-		if early := a.At.Add(refill); insisting && early.Before(t) {
-			t = early
-		}
+// Allowed returns the earliest time at which the CA may be asked. The pauses are for a program that tries by itself. Asked for
+// is what somebody wants now: they may have mended what was wrong, and only the CA itself can hold them up.
+func (a Attempt) Allowed(askedFor bool) time.Time {
+	if askedFor || !a.Asked || a.Until.After(a.Next) {
+		return a.Until
 	}
-	if a.Until.After(t) {
-		t = a.Until
-	}
-	return t
+	return a.Next
 }
 
 // failed returns what is to be remembered once an attempt for a lineage has failed again.

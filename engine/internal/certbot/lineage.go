@@ -25,7 +25,8 @@ func (c *Client) Lineage(o *host.Observer, name string) (*certificate.Lineage, e
 		return nil, fmt.Errorf("read how a certificate is renewed; run as the user that owns certbot's files: %w", err)
 	}
 	l.Known = renewal.Exists
-	l.Managed = c.manages(name, renewal.Content)
+	conf := readRenewal(renewal.Content)
+	l.Managed, l.Server = c.manages(name, conf), conf["server"]
 	return l, nil
 }
 
@@ -57,25 +58,19 @@ func (c *Client) files(name string) resources.CertificateFiles {
 
 // manages reports whether this program had a lineage issued: that is in its name, and in its renewal configuration, by
 // which certbot answers challenges from this webroot alone.
-func (c *Client) manages(name string, renewal []byte) bool {
-	if !strings.HasPrefix(name, resources.FilePrefix) {
-		return false
-	}
-	uses := false
-	for line := range strings.Lines(string(renewal)) {
-		key, value, ok := strings.Cut(line, "=")
-		if !ok {
-			continue
-		}
-		switch strings.TrimSpace(key) {
-		case "authenticator":
-			if strings.TrimSpace(value) != "webroot" {
-				return false
-			}
-		case "webroot_path":
-			// certbot writes a list: the path, and a comma behind it.
-			uses = strings.Trim(value, " \t\r\n,\"'") == c.opts.Webroot
+func (c *Client) manages(name string, renewal map[string]string) bool {
+	// certbot writes a list: the path, and a comma behind it.
+	return strings.HasPrefix(name, resources.FilePrefix) && renewal["authenticator"] == "webroot" &&
+		strings.Trim(renewal["webroot_path"], " \t\r\n,\"'") == c.opts.Webroot
+}
+
+// readRenewal reads the parameters of a renewal configuration.
+func readRenewal(b []byte) map[string]string {
+	params := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		if key, value, ok := strings.Cut(line, "="); ok {
+			params[strings.TrimSpace(key)] = strings.TrimSpace(value)
 		}
 	}
-	return uses
+	return params
 }

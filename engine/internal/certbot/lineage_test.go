@@ -23,7 +23,7 @@ func TestOnlyLineagesOfOurNameAndOurWebrootAreOurs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			is := is.New(t)
-			is.Equal(New(Settings{FS: host.OS{}, Webroot: c.webroot}).manages(c.lineage, []byte(c.renewal)), c.ours)
+			is.Equal(New(Settings{FS: host.OS{}, Webroot: c.webroot}).manages(c.lineage, readRenewal([]byte(c.renewal))), c.ours)
 		})
 	}
 }

@@ -11,6 +11,8 @@ type Lineage struct {
 	Pair
 	// Managed: this program had it issued, so this program may renew and delete it.
 	Managed bool
+	// Server is the directory of the CA that it is from; empty where that is not known.
+	Server string
 	// Known: it is in the books of the program that keeps it, whatever has become of the files.
 	Known bool
 }
