@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
@@ -31,9 +32,15 @@ func (e *Engine) newApplication(ctx context.Context, p *planned, paths nginx.Pat
 	before, _ := e.nginx.Generation(paths.PIDFile) // where none runs, none is reloaded
 	begin := journal.Begin{
 		ID: e.opts.NewID(), PlanID: p.plan.ID, Operation: p.plan.Operation, Actor: e.actor(ctx),
-		Summary: p.plan.Summary, Changes: p.plan.Changes,
+		Summary: p.plan.Summary, Changes: changesOnly(p.plan.Changes),
 	}
 	return &application{e: e, tx: e.journals.New(begin, p.steps), steps: p.steps, was: place{paths, before}, missing: map[string]bool{}}
+}
+
+// changesOnly leaves out what stays as it is: the history tells what has changed, and of ten thousand routes seldom more than
+// one does.
+func changesOnly(all []plan.Change) []plan.Change {
+	return slices.DeleteFunc(slices.Clone(all), func(c plan.Change) bool { return c.Action == plan.Unchanged })
 }
 
 // do does one step.

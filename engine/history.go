@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
 
@@ -50,4 +51,7 @@ func (e *Engine) History() ([]Entry, error) {
 }
 
 // prune removes from the history what need not be kept any more.
-func (e *Engine) prune() { e.journals.Prune(e.opts.State.Keep, e.opts.State.KeepApplies) }
+func (e *Engine) prune() {
+	s := e.opts.State
+	e.journals.Prune(journal.Limits{Age: s.Keep, Applies: s.KeepApplies, Bytes: s.KeepBytes})
+}

@@ -105,6 +105,8 @@ type StateOptions struct {
 	LockTimeout time.Duration
 	Keep        time.Duration // how long the history is kept; by default 7 days
 	KeepApplies int           // of how many applies at most; by default 1000
+	// KeepBytes is how large the history may be, but for its newest apply: the oldest go first. By default 256 MiB.
+	KeepBytes int64
 	// NoSync leaves out every fsync: safe against kill -9, not against a power cut. For tests and benchmarks.
 	NoSync bool
 }
@@ -130,6 +132,7 @@ func (o Options) withDefaults() Options {
 	fill(&o.State.LockTimeout, 10*time.Second)
 	fill(&o.State.Keep, 7*24*time.Hour)
 	fill(&o.State.KeepApplies, 1000)
+	fill(&o.State.KeepBytes, 256<<20)
 	fill(&o.Actor, currentUser())
 	if o.Upstreams.Deny == nil {
 		o.Upstreams.Deny = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")}
@@ -187,6 +190,7 @@ func (o *Options) check() error {
 		{"Upstreams.CheckTimeout", int64(o.Upstreams.CheckTimeout), 1, longest, "a positive duration"},
 		{"State.Keep", int64(o.State.Keep), 1, longest, "a positive duration"},
 		{"State.KeepApplies", int64(o.State.KeepApplies), 1, longest, "a positive number"},
+		{"State.KeepBytes", o.State.KeepBytes, 1, longest, "a positive number"},
 	} {
 		if n.value < n.least || n.value > n.most {
 			return outOfRange(n.name, n.value, n.want)

@@ -23,6 +23,7 @@ func TestAnOptionOutOfRangeIsNamed(t *testing.T) {
 		"Certbot.Timeout":        func(o *engine.Options) { o.Certbot.Timeout = -time.Second },
 		"Upstreams.CheckTimeout": func(o *engine.Options) { o.Upstreams.CheckTimeout = -1 },
 		"State.KeepApplies":      func(o *engine.Options) { o.State.KeepApplies = -1 },
+		"State.KeepBytes":        func(o *engine.Options) { o.State.KeepBytes = -1 },
 	} {
 		t.Run(field, func(t *testing.T) {
 			is := is.New(t)

@@ -80,17 +80,29 @@ func (s *Store) archive(path, id string) error {
 	return nil
 }
 
-// Prune removes from the history what is older than keep or more than so many applies. It is housekeeping, done after
-// every apply, also after one that a full disk made fail: whatever fails here is tried again next time.
-func (s *Store) Prune(keep time.Duration, applies int) {
+// Limits bound the history.
+type Limits struct {
+	Age     time.Duration
+	Applies int
+	Bytes   int64 // the newest apply is kept, however large it is
+}
+
+// Prune removes from the history, the oldest first, what is beyond its limits. It is housekeeping, done after every apply, also
+// after one that a full disk made fail: whatever fails here is tried again next time.
+func (s *Store) Prune(l Limits) {
 	files, err := s.FS.ReadDir(s.history()) // by name, and names begin with their time: the oldest first
 	if err != nil {
 		return
 	}
-	oldest := firstIDAt(s.Clock().Add(-keep))
-	for i, f := range files {
-		if f.Name() < oldest || len(files)-i > applies {
-			_ = s.FS.Remove(filepath.Join(s.history(), f.Name()))
+	oldest := firstIDAt(s.Clock().Add(-l.Age))
+	var size int64
+	for i, f := range slices.Backward(files) {
+		path, n := filepath.Join(s.history(), f.Name()), len(files)-i
+		if info, err := s.FS.Lstat(path); err == nil {
+			size += info.Size()
+		}
+		if f.Name() < oldest || n > l.Applies || n > 1 && size > l.Bytes {
+			_ = s.FS.Remove(path)
 		}
 	}
 }

@@ -291,7 +291,7 @@ func TestTheHistoryIsPruned(t *testing.T) {
 	for _, id := range []string{"20250101T000000.000000-a", "20251231T230000.000000-b", "20251231T233000.000000-c", "20251231T235900.000000-d"} {
 		w.write(t, path.Join(stateDir, "history", id), "")
 	}
-	w.store().Prune(2*time.Hour, 2)
+	w.store().Prune(Limits{Age: 2 * time.Hour, Applies: 2, Bytes: 1 << 30})
 	is.Equal(len(w.disk.Tree(path.Join(stateDir, "history"))), 2) // the newest
 	_, err := w.disk.Lstat(path.Join(stateDir, "history", "20251231T235900.000000-d"))
 	is.NoErr(err)
