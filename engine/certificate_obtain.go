@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/acme"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 )
@@ -36,6 +39,9 @@ func (e *Engine) obtainCertificate(ctx context.Context, step plan.Step) error {
 	if err != nil {
 		return err
 	}
+	if err := e.checkIssuersFiles(); err != nil {
+		return withReason(failf(SSLIssuanceFailed, err, "%s", spec.Lineage), "permissions")
+	}
 	now, last := e.opts.Clock(), e.memory.Attempts()[spec.Lineage]
 	if until := last.Allowed(spec.Asked); now.Before(until) {
 		return tooEarly(spec.Lineage, last, until, now)
@@ -50,6 +56,15 @@ func (e *Engine) obtainCertificate(ctx context.Context, step plan.Step) error {
 		return notIssued(spec.Lineage, failure, now)
 	}
 	return nil
+}
+
+// checkIssuersFiles refuses certbot's directory if others can write there: certbot carries out what they put into it.
+func (e *Engine) checkIssuersFiles() error {
+	err := host.CheckOwned(e.fs, e.opts.Certbot.ConfigDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // certbot makes it
+	}
+	return err
 }
 
 // warnForgotten tells of what could not be remembered. That is no reason to fail: the certificate is what counts.

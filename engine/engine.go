@@ -128,6 +128,12 @@ func newID(now time.Time) string {
 // Webroot is the directory that answers ACME challenges on behalf of every route (RFC 8555, section 8.3).
 func (e *Engine) Webroot() string { return filepath.Join(e.opts.State.Dir, "acme") }
 
+// webrootDirs are the webroot and the directories in it, each after those above it.
+func (e *Engine) webrootDirs() []string {
+	challenges := acme.ChallengeDir(e.Webroot())
+	return []string{e.Webroot(), filepath.Dir(challenges), challenges}
+}
+
 // Options returns the options in force, defaults filled in.
 func (e *Engine) Options() Options { return e.opts }
 
@@ -192,7 +198,9 @@ func (e *Engine) prepareDirs() error {
 			return err
 		}
 	}
-	for _, dir := range []string{e.opts.Nginx.SitesAvailable, e.opts.Nginx.SitesEnabled, state} {
+	// What is in a journal is carried out, and whoever writes to the webroot gets certificates for every domain.
+	trusted := slices.Concat([]string{e.opts.Nginx.SitesAvailable, e.opts.Nginx.SitesEnabled, state}, e.journals.Dirs(), e.webrootDirs())
+	for _, dir := range trusted {
 		if err := e.checkOwned(dir); err != nil {
 			return err
 		}
@@ -218,8 +226,7 @@ func (e *Engine) makeDirs() error {
 	state := e.opts.State.Dir
 	private := e.journals.Dirs()
 	// nginx's workers must be able to reach the webroot; the rest is nobody else's business.
-	public := []string{e.Webroot(), filepath.Dir(acme.ChallengeDir(e.Webroot())), acme.ChallengeDir(e.Webroot())}
-	for _, dir := range slices.Concat([]string{state}, private, public) {
+	for _, dir := range slices.Concat([]string{state}, private, e.webrootDirs()) {
 		perm := fs.FileMode(0o755)
 		if slices.Contains(private, dir) {
 			perm = 0o700
@@ -243,27 +250,18 @@ func (e *Engine) makeDirs() error {
 
 // checkOwned refuses a directory in which somebody else could swap files under our hands.
 func (e *Engine) checkOwned(dir string) error {
-	info, err := e.fs.Lstat(dir)
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		var target string
-		if target, err = filepath.EvalSymlinks(dir); err == nil {
-			info, err = e.fs.Lstat(target)
-		}
+	err := host.CheckOwned(e.fs, dir)
+	if _, untrusted := errors.AsType[*host.TrustError](err); untrusted {
+		return failf(ConfigWriteFailed, err, "")
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
 		return failf(ConfigWriteFailed, nil, "the directory %s is not there: create it, or point the settings at the right one", dir)
+	case errors.Is(err, syscall.ENOTDIR):
+		return failf(ConfigWriteFailed, err, "%s is not a directory", dir)
+	default:
+		return failf(ConfigReadFailed, err, "look at the directory %s", dir)
 	}
-	if err != nil {
-		return failf(ConfigReadFailed, err, "look at the directory")
-	}
-	if !info.IsDir() {
-		return failf(ConfigWriteFailed, nil, "%s is not a directory", dir)
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return failf(ConfigWriteFailed, nil, "%s can be written by others (mode %04o): what they put there would run as nginx's configuration; run chmod go-w on it", dir, info.Mode().Perm())
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return failf(ConfigWriteFailed, nil, "%s belongs to user %d, who could change it under our hands; it must be root's or the current user's", dir, st.Uid)
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 )
 
@@ -88,6 +89,9 @@ func needsRecovery(err error) error {
 	f.Outcome = NeedsRecovery
 	if errors.Is(err, journal.ErrDamaged) {
 		f.Message = "an interrupted apply could not be recovered, and nothing was changed: look at the journal, put the files it names right by hand, then move it away"
+	}
+	if _, untrusted := errors.AsType[*host.TrustError](err); untrusted {
+		f.Message = "an interrupted apply could not be recovered, and nothing was changed: its journal may be somebody else's work; look at it, and remove it or make it root's"
 	}
 	if unknown, ok := errors.AsType[*journal.UnknownKindsError](err); ok {
 		f.Message = "an interrupted apply could not be recovered, and nothing was changed"

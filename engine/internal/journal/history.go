@@ -46,7 +46,7 @@ func (s *Store) History() ([]Entry, error) {
 // Entry returns one apply of the past. fs.ErrNotExist is in the chain where the history has none of that id.
 func (s *Store) Entry(id string) (*Entry, error) {
 	path := filepath.Join(s.history(), filepath.Base(id)) // whatever was asked for, it is read here
-	b, err := s.FS.ReadFile(path)
+	b, err := s.read(path)
 	if err != nil {
 		return nil, &ReadError{err}
 	}

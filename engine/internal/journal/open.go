@@ -49,7 +49,7 @@ func closeAll(open []*Transaction) error {
 
 // open returns nil for a journal whose first record never became durable: nothing was changed then, not even beside a file.
 func (s *Store) open(path string) (*Transaction, error) {
-	b, err := s.FS.ReadFile(path)
+	b, err := s.read(path)
 	if err != nil {
 		return nil, &ReadError{err}
 	}
