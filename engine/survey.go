@@ -130,6 +130,7 @@ func (s *survey) readConfiguration(e *Engine) error {
 	s.foreign = resources.Sites(tree)
 	s.before, _ = serversBefore(tree)
 	s.certificates = certificatesIn(tree)
+	s.settings.HostAccess = resources.AccessRules(tree)
 	if !r.sawEnabled {
 		return failf(NginxBroken, nil, "%s includes nothing from %s, so no route could take effect: add \"include %s/*.conf;\" to its http block", conf, e.opts.Nginx.SitesEnabled, e.opts.Nginx.SitesEnabled)
 	}

@@ -57,6 +57,7 @@ func goldens() []golden {
 	}
 	ca := func(s *resources.Settings) { s.UpstreamCAFile = caFile }
 	mlkem := func(s *resources.Settings) { s.OpenSSL = version.Must(version.NewVersion("3.5.1")) }
+	closed := func(s *resources.Settings) { s.HostAccess = []string{"allow", "auth_basic", "auth_request"} }
 	long := `"domain":"` + longDomain(253, ".example.com") + `","aliases":["b.example.com","` + longDomain(100, ".example.com") + `"]`
 	one := `"domain":"alpha.example.com"`
 
@@ -85,6 +86,7 @@ func goldens() []golden {
 		{"https-to-https-address", with("1.22.1", ca), one + `,"upstream_host":"10.1.2.3","upstream_scheme":"https"`, files},
 		{"http-1.27.4", with("1.27.4", plain), one, nil},
 		{"https-1.27.4", with("1.27.4", plain), one, files},
+		{"http-closed-host", with("1.22.1", closed), one, nil},
 	}
 }
 

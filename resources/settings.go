@@ -36,6 +36,8 @@ type Settings struct {
 	TrustedProxies []netip.Prefix
 	// UpstreamCAFile, if set, holds the CA certificates that an upstream with scheme https and a DNS name must present.
 	UpstreamCAFile string
+	// HostAccess are the rules of access that nginx's http block has for all servers, see [AccessRules].
+	HostAccess []string
 }
 
 // CertificateFiles are the paths of a certificate, its chain included, and of its key.

@@ -62,6 +62,38 @@ func Sites(ds []nginxconf.Directive) []Site {
 	return sites
 }
 
+// accessRules are the directives that every server inherits from the http block and that may refuse a request, and what lets
+// everybody in where a location says it.
+var accessRules = []struct {
+	name string
+	off  string // the directive's argument
+	by   []string
+}{
+	{"allow", "all", []string{"allow", "deny"}},
+	{"auth_basic", "off", []string{"auth_basic"}},
+	{"auth_request", "off", []string{"auth_request"}},
+}
+
+// AccessRules returns which kinds of access rules the http block of a configuration has for all servers: "allow" (that is, allow
+// or deny), "auth_basic" and "auth_request", in this order.
+func AccessRules(ds []nginxconf.Directive) []string {
+	has := map[string]bool{}
+	for _, d := range ds {
+		if d.Name == "http" {
+			for _, rule := range d.Block {
+				has[rule.Name] = true
+			}
+		}
+	}
+	var rules []string
+	for _, rule := range accessRules {
+		if slices.ContainsFunc(rule.by, func(name string) bool { return has[name] }) {
+			rules = append(rules, rule.name)
+		}
+	}
+	return rules
+}
+
 func newSite(server nginxconf.Directive) Site {
 	s := Site{File: server.File, Line: server.Line}
 	sslOn := false

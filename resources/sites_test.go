@@ -2,6 +2,7 @@ package resources_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/matryer/is"
@@ -74,4 +75,19 @@ func TestSitesOfOurOwnFiles(t *testing.T) {
 	is.Equal(fmt.Sprint(sites[0].Listens), "[{ 80 false false} {:: 80 false false}]")
 	is.Equal(fmt.Sprint(sites[1].Listens), "[{ 443 false true} {:: 443 false true}]")
 	is.True(sites[1].Serves("alpha.example.com"))
+}
+
+func TestTheHTTPBlocksRulesOfAccessAreFound(t *testing.T) {
+	for conf, want := range map[string]string{
+		`http { sendfile on; }`: "",
+		`http { deny all; }`:    "allow",
+		`http { auth_request /a; auth_basic "b"; allow 192.0.2.1; deny all; satisfy any; }`: "allow auth_basic auth_request",
+		`http { server { deny all; location / { auth_basic "b"; } } }`:                      "", // that server's alone
+		`stream { deny all; }`: "",
+	} {
+		is := is.New(t)
+		tree, err := nginxconf.Parse("nginx.conf", []byte(conf))
+		is.NoErr(err)
+		is.Equal(strings.Join(resources.AccessRules(tree), " "), want)
+	}
 }

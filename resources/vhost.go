@@ -2,6 +2,7 @@ package resources
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -182,5 +183,16 @@ func (v *vhost) challenge() {
 		v.Directive("default_type", "text/plain")
 		v.Expand("try_files", "$uri", "=404")
 		v.Expand("disable_symlinks", "on", "from=$document_root")
+		v.letEverybodyIn()
 	})
+}
+
+// letEverybodyIn takes back what the http block says of access: a CA has no password and comes from anywhere. Only what it says
+// is named, since nginx may lack the module of the rest.
+func (v *vhost) letEverybodyIn() {
+	for _, rule := range accessRules {
+		if slices.Contains(v.host.HostAccess, rule.name) {
+			v.Directive(rule.name, rule.off)
+		}
+	}
 }

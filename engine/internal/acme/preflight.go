@@ -29,6 +29,9 @@ const acmePort = 80
 // errWrongAnswer is in the chain when somebody answered, and it was not this host's nginx.
 var errWrongAnswer = errors.New("wrong answer")
 
+// errForbidden is such an answer that lets nobody in.
+var errForbidden = fmt.Errorf("%w", errWrongAnswer)
+
 // ChallengeDir is where answers to challenges are put below a webroot (RFC 8555, section 8.3).
 func ChallengeDir(webroot string) string { return filepath.Join(webroot, challengePath) }
 
@@ -62,10 +65,10 @@ func (p *Preflight) Check(ctx context.Context, domains []string) *Failure {
 		return &Failure{Reason: Unknown, Sentence: "the webroot can't be written", Detail: plain.Line(err.Error()), Local: true}
 	}
 	defer func() { _ = p.FS.Remove(name) }()
-	public := p.publicCA(ctx)
+	public, closed := p.publicCA(ctx), p.closedFolder()
 	failures := make([]*Failure, len(domains))
 	_ = host.ForEach(len(domains), 8, func(i int) error {
-		fetch := probe{domain: domains[i], path: challengePath + token, want: content}
+		fetch := probe{domain: domains[i], path: challengePath + token, want: content, closed: closed}
 		failures[i] = fetch.loopback(ctx, p.Own)
 		if failures[i] == nil && public {
 			failures[i] = fetch.ownAddress(ctx, p.LookupHost)
@@ -101,14 +104,35 @@ func (p *Preflight) publicCA(ctx context.Context) bool {
 	return true
 }
 
+// closedFolder returns the first folder, from the webroot's challenges upwards, that not everybody may enter: nginx's workers may
+// be among those who may not.
+func (p *Preflight) closedFolder() string {
+	for at := ChallengeDir(p.Webroot); ; at = filepath.Dir(at) {
+		if info, err := p.FS.Lstat(at); err == nil && info.IsDir() && info.Mode().Perm()&0o001 == 0 {
+			return at
+		}
+		if at == filepath.Dir(at) {
+			return ""
+		}
+	}
+}
+
 // A probe asks for one token under one name.
-type probe struct{ domain, path, want string }
+type probe struct {
+	domain, path, want string
+	closed             string // see [Preflight.closedFolder]
+}
 
 func (p probe) loopback(ctx context.Context, address string) *Failure {
 	err := p.fetch(ctx, address)
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errForbidden) && p.closed == "":
+		return &Failure{
+			Reason: Unauthorized, Detail: err.Error(),
+			Sentence: fmt.Sprintf("nginx at %s does not let a CA in that asks for %s: rules of access (auth_basic, auth_request, deny) of another site, or of nginx.conf, must leave out %s", address, p.domain, challengePath),
+		}
 	case errors.Is(err, errWrongAnswer):
 		return &Failure{
 			Reason: Unauthorized, Detail: err.Error(),
@@ -171,6 +195,8 @@ func (p probe) fetch(ctx context.Context, address string) error {
 		return nil // CAs follow it to where it leads
 	case resp.StatusCode == http.StatusOK:
 		return fmt.Errorf("%w: 200 with another text", errWrongAnswer)
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("%w: status %d", errForbidden, resp.StatusCode)
 	default:
 		return fmt.Errorf("%w: status %d", errWrongAnswer, resp.StatusCode)
 	}

@@ -37,6 +37,25 @@ func preflight(t *testing.T, handler func(webroot string) http.Handler) *Preflig
 	}
 }
 
+func TestARefusalByRulesIsNotBlamedOnFolders(t *testing.T) {
+	for _, status := range []int{401, 403} {
+		is := is.New(t)
+		p := preflight(t, func(string) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		})
+		for dir := p.Webroot; dir != os.TempDir(); dir = filepath.Dir(dir) {
+			is.NoErr(os.Chmod(dir, 0o755))
+		}
+		f := p.Check(t.Context(), []string{"shop.example.com"})
+		is.Equal(f.Reason, Unauthorized)
+		is.True(strings.Contains(f.Sentence, "rules of access"))
+		is.True(!strings.Contains(f.Sentence, "folder"))
+		is.NoErr(os.Chmod(p.Webroot, 0o700))
+		f = p.Check(t.Context(), []string{"shop.example.com"})
+		is.Equal(strings.Contains(f.Sentence, "folder"), true)
+	}
+}
+
 func TestThePreflightFindsWhatWouldFailOnThisHost(t *testing.T) {
 	always := func(status int, body string) func(string) http.Handler {
 		return func(string) http.Handler {

@@ -57,6 +57,8 @@ func (n *Nginx) Ask(ctx context.Context, q Question) error {
 		return nil
 	case resp.StatusCode == http.StatusOK:
 		return fmt.Errorf("another site answers for it at %s", q.Address)
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("at %s rules of access (auth_basic, auth_request, deny) of another site or of nginx.conf refuse even a CA's challenge: status %d", q.Address, resp.StatusCode)
 	default:
 		return fmt.Errorf("at %s it is answered with status %d, by another site or under another's rules", q.Address, resp.StatusCode)
 	}
