@@ -179,3 +179,23 @@ func TestAChangeOfCAIsAChangeOfTheCertificate(t *testing.T) {
 		})
 	}
 }
+
+// A certificate of another route's that would fit is no way out if it is from the old CA, too.
+func TestAChangeOfCAIsNotAvoidedByAnotherCertificateOfTheOldOne(t *testing.T) {
+	is, h := begin(t, enginetest.Options{ACME: true})
+	both, err := resources.NewCertificate(resources.CertificateFields{Name: "both", Domains: []string{"shop.example.test", "blog.example.test"}})
+	is.NoErr(err)
+	routes := []resources.Route{h.httpsRoute("shop"), h.httpsRoute("blog")}
+	_, err = h.apply(routes[0])
+	is.NoErr(err)
+	_, err = h.Do(t.Context(), engine.Desired(resources.Desired{Routes: routes, Certificates: []resources.Certificate{both}}))
+	is.NoErr(err)
+	is.Equal(h.lineages("live"), []string{"live/fpai-both", "live/fpai-shop"})
+	other := h.another(func(o *engine.Options) { o.ACME.DirectoryURL = "https://production.example.test/directory" })
+	p, err := other.Plan(t.Context(), engine.SSL("shop", engine.SSLOptions{}))
+	is.NoErr(err)
+	is.True(strings.Contains(kinds(p), plan.RenewCertificate))
+	p, err = other.Plan(t.Context(), engine.RenewDue())
+	is.NoErr(err)
+	is.Equal(strings.Count(kinds(p), plan.RenewCertificate), 2) // each from the CA that is set
+}

@@ -72,7 +72,7 @@ func (pl *planner) fittingLineage(domains []string, own *certificate.Lineage) (*
 	_, parent, _ := strings.Cut(domains[0], ".")
 	var best *certificate.Lineage
 	for _, l := range slices.Concat(pl.certs.byDomain[domains[0]], pl.certs.byDomain["*."+parent]) {
-		if l.Name == own.Name || !l.Valid(pl.e.opts.Clock()) || !l.Covers(domains) {
+		if l.Name == own.Name || pl.e.otherCA(l) || !l.Valid(pl.e.opts.Clock()) || !l.Covers(domains) {
 			continue
 		}
 		if best == nil || cmp.Or(best.Leaf.NotAfter.Compare(l.Leaf.NotAfter), cmp.Compare(l.Name, best.Name)) < 0 {

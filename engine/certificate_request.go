@@ -18,8 +18,9 @@ func SSL(name string, o SSLOptions) Request {
 	return req
 }
 
-// RenewDue asks for every certificate of the program's own that is due, for those whose last attempt failed and may be
-// made again, and for nginx to load what somebody else renewed. Where nothing is due the plan is empty.
+// RenewDue asks for every certificate of the program's own that is due or from another CA than the one that is set, for those
+// whose last attempt failed and may be made again, and for nginx to load what somebody else renewed. Those go that nothing has
+// used for as long as the history is kept. Where nothing is due the plan is empty.
 func RenewDue() Request {
 	return Request{Operation: "renew", KeepUnlisted: true, Due: true}
 }

@@ -200,6 +200,9 @@ func (e *Engine) prepareDirs() error {
 	}
 	// What is in a journal is carried out, and whoever writes to the webroot gets certificates for every domain.
 	trusted := slices.Concat([]string{e.opts.Nginx.SitesAvailable, e.opts.Nginx.SitesEnabled, state}, e.journals.Dirs(), e.webrootDirs())
+	if e.opts.Nginx.Conf != "" {
+		trusted = append(trusted, filepath.Dir(e.opts.Nginx.Conf)) // nginx loads modules as it says
+	}
 	for _, dir := range trusted {
 		if err := e.checkOwned(dir); err != nil {
 			return err

@@ -15,7 +15,7 @@ func TestNothingIsChangedBelowADirectoryThatOthersCanWrite(t *testing.T) {
 	is, h := begin(t, enginetest.Options{})
 	h.put(unasked(t, "alpha"))
 	for _, dir := range []string{
-		filepath.Dir(h.SitesAvailable), h.StateDir + "/journal", h.StateDir + "/history", h.StateDir + "/kept",
+		filepath.Dir(h.SitesAvailable), filepath.Dir(h.NginxConf), h.StateDir + "/journal", h.StateDir + "/history", h.StateDir + "/kept",
 		h.Webroot(), h.Webroot() + "/.well-known/acme-challenge",
 	} {
 		info, err := os.Stat(dir)

@@ -1,6 +1,8 @@
 package facade_test
 
 import (
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -98,7 +100,12 @@ func TestACertificateThatCannotBeHadSaysWhyAndLeavesTheRouteOnHTTP(t *testing.T)
 	is.True(r.detail(t, "reason") != nil)
 	is.Equal(c.do("GET", "/proxies/blocked", "").json(t)["status"], "pending_ssl")
 
-	r = c.do("POST", "/proxies/blocked/ssl", "") // at once again: the CA is not asked
+	r = c.do("POST", "/proxies/blocked/ssl", "") // who asks again is served again
+	is.Equal(r.status, 502)
+
+	until := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	is.NoErr(os.WriteFile(filepath.Join(c.lab.StateDir, "certificates.json"), []byte(`{"attempts":{"fpai-blocked":{"failures":1,"until":"`+until+`","asked":true}}}`), 0o600))
+	r = c.do("POST", "/proxies/blocked/ssl", "") // unless the CA itself has said when
 	is.Equal(r.status, 429)
 	is.Equal(r.code(t), "SSL_RATE_LIMITED")
 	seconds, err := strconv.Atoi(r.header.Get("Retry-After"))

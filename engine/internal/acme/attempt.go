@@ -18,7 +18,7 @@ type Attempt struct {
 	Error    string    `json:"error"`
 	// Next is when the program tries again by itself.
 	Next time.Time `json:"next"`
-	// Until is when the CA is ready to be asked again, by its own word; nobody's insisting brings that forward.
+	// Until is when the CA is ready to be asked again, by its own word; nobody brings that forward.
 	Until time.Time `json:"until,omitzero"`
 	// Asked: the CA was asked. What failed before that cost nothing, so it may be tried again at once.
 	Asked bool `json:"asked"`
