@@ -27,10 +27,11 @@ type Found struct {
 	// State must not be changed.
 	State *plan.State
 
-	key  Key
-	dir  Key    // of its directory, for a link
-	text string // State.String(), which costs a hash
-	memo *memo
+	key   Key
+	dir   Key    // of its directory, for a link
+	text  string // State.String(), which costs a hash
+	memo  *memo
+	other bool
 }
 
 // A memo is what was made of a content. It is made once: to parse a file costs more than to find it unchanged.
@@ -42,6 +43,10 @@ type memo struct {
 func newFound(key Key, s *plan.State) *Found {
 	return &Found{key: key, State: s, text: s.String(), memo: &memo{}}
 }
+
+// Other reports whether the name is taken by what is no site: a directory, a FIFO, a device or far too large a file. Its
+// content is not known.
+func (f *Found) Other() bool { return f.other }
 
 // ChangedAt is when what was found was last changed in any way, its rights, owner and names included (st_ctime of stat(2)),
 // which no program can set back; zero where the system does not tell.

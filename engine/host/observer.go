@@ -50,15 +50,53 @@ func (o *Observer) Look(path string) (*Found, error) {
 	return f, nil
 }
 
-// LookAtAny is Look for a name that may be taken by a directory or a FIFO: what is there then exists, and nothing more is
-// known of it.
+// LookAtAny is Look for a name that may be taken by a directory, a FIFO or a file that is larger than [MaxFileSize]: what is
+// there then exists, and nothing more is known of it, see [Found.Other].
 func (o *Observer) LookAtAny(path string) (*Found, error) {
 	f, err := o.Look(path)
-	if errors.Is(err, ErrOther) {
-		o.Note(path, "neither file nor link")
-		return newFound(Key{}, &plan.State{Exists: true}), nil
+	text := ""
+	switch {
+	case errors.Is(err, ErrOther):
+		text = "neither file nor link"
+	case errors.Is(err, syscall.EFBIG):
+		text = "too large a file"
+	default:
+		return f, err
 	}
-	return f, err
+	o.Note(path, text)
+	other := newFound(Key{}, &plan.State{Exists: true})
+	other.text, other.other = text, true
+	return other, nil
+}
+
+// Again returns what is at a path now, in the words of an earlier fingerprint of it, so that the two can be compared. It is
+// not ok for what is no path, such as a program's version.
+func (o *Observer) Again(was plan.Fingerprint) (now string, ok bool) {
+	if !filepath.IsAbs(was.Path) || strings.HasPrefix(was.State, "version ") {
+		return "", false
+	}
+	var err error
+	switch {
+	case strings.HasPrefix(was.State, "content "):
+		_, err = o.ReadFile(was.Path)
+	case was.State == "directory":
+		_, err = o.HasDir(was.Path)
+	case strings.HasPrefix(was.State, "directory "):
+		_, err = o.ReadDir(was.Path)
+	case strings.HasPrefix(was.State, matchesPrefix):
+		_, err = o.hidden(filepath.Dir(was.Path), filepath.Base(was.Path))
+	default:
+		var f *Found
+		if f, err = o.LookAtAny(was.Path); err == nil {
+			return f.text, true
+		}
+	}
+	if err != nil {
+		return "unreadable", true
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.seen[was.Path], true
 }
 
 // dirKey returns what a directory's key was before anything in it was looked at.
@@ -140,35 +178,6 @@ func (o *Observer) note(path, state string) {
 	o.mu.Unlock()
 }
 
-// Glob returns the paths that nginx's include finds for a pattern, in nginx's order.
-func (o *Observer) Glob(pattern string) ([]string, error) {
-	if !strings.ContainsAny(pattern, "*?[") {
-		return []string{pattern}, nil
-	}
-	dir, base := filepath.Split(pattern)
-	dir = filepath.Clean(dir)
-	dirs := []string{dir}
-	if strings.ContainsAny(dir, "*?[") {
-		var err error
-		if dirs, err = o.Glob(dir); err != nil {
-			return nil, err
-		}
-	}
-	var paths []string
-	for _, d := range dirs {
-		names, err := o.ReadDir(d)
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range names {
-			if ok, _ := filepath.Match(base, name); ok {
-				paths = append(paths, Join(d, name))
-			}
-		}
-	}
-	return paths, nil
-}
-
 // Join is filepath.Join for a clean path and a plain name, of which thousands are joined.
 func Join(dir, base string) string {
 	return strings.TrimSuffix(dir, "/") + "/" + base
@@ -217,5 +226,5 @@ func (o *Observer) Holds(contents map[string]string) bool {
 }
 
 func isContent(state string) bool {
-	return state != "absent" && !strings.HasPrefix(state, "directory")
+	return state != "absent" && !strings.HasPrefix(state, "directory") && !strings.HasPrefix(state, matchesPrefix)
 }

@@ -112,6 +112,16 @@ func (p *parser) directive(d *Directive, depth int) (closed bool, err error) {
 	}
 }
 
+// endQuoted refuses what nginx does not take behind a closing quote: the next word needs a space, but for ")".
+func (p *parser) endQuoted() error {
+	switch c, ok := p.peek(); {
+	case !ok, c == ' ', c == '\t', c == '\r', c == '\n', c == ';', c == '{', c == ')':
+		return nil
+	default:
+		return p.wrong(fmt.Sprintf("unexpected %q behind a quote", c))
+	}
+}
+
 // open reads the block of a directive.
 func (p *parser) open(d *Directive, depth int) (err error) {
 	if strings.HasSuffix(d.Name, "_by_lua_block") {
@@ -153,18 +163,21 @@ func (p *parser) word() (string, error) {
 		p.pos++
 		return p.quoted(c)
 	}
-	start := p.pos
+	start, variable := p.pos, false
 	for ; p.pos < len(p.text); p.pos++ {
 		switch c := p.text[p.pos]; c {
 		case ' ', '\t', '\r', '\n', ';':
 			return unescape(p.text[start:p.pos]), nil
 		case '{':
-			// ${name} is a variable, not the start of a block.
-			if p.pos == start || p.text[p.pos-1] != '$' {
+			// ${name} is a variable, not the start of a block; behind an escaped $ it is one.
+			if !variable {
 				return unescape(p.text[start:p.pos]), nil
 			}
 		case '\\':
 			p.skip()
+			variable = false
+		default:
+			variable = c == '$'
 		}
 	}
 	p.pos = len(p.text)
@@ -178,7 +191,7 @@ func (p *parser) quoted(quote byte) (string, error) {
 		switch p.text[p.pos] {
 		case quote:
 			p.pos++
-			return unescape(p.text[start : p.pos-1]), nil
+			return unescape(p.text[start : p.pos-1]), p.endQuoted()
 		case '\\':
 			p.skip()
 		case '\n':
