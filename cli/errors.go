@@ -24,6 +24,9 @@ const exitChanges = 2
 // errChanges says that changes are planned. It is no failure, and nothing is printed for it.
 var errChanges = errors.New("changes are planned")
 
+// errCannotStart says that nginx could not start after a recovery. It was reported with what became of the host.
+var errCannotStart = errors.New("nginx could not start")
+
 // exit reports an error and returns the exit code for it.
 //
 // What was done is done, also if nobody could be told: that its output is lost is said on stderr, and is no failure. Of a
@@ -42,6 +45,9 @@ func (p *program) exit(err error) int {
 	}
 	if errors.Is(err, errChanges) {
 		return exitChanges
+	}
+	if errors.Is(err, errCannotStart) {
+		return codes.Exit(&engine.Error{Code: engine.NginxBroken})
 	}
 	if err != nil {
 		p.report(err)

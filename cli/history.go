@@ -137,9 +137,11 @@ where no other begins so, and "last" is the newest apply that was not undone.
 func (p *program) recoverCommand() *cli.Command {
 	return &cli.Command{
 		Name: "recover", Category: groupHost,
-		Usage: "bring the host in order after an apply was interrupted",
-		Description: `Every command that changes something does this first, by itself and without asking; so it does not ask either.
-Exits with 1 while nginx could not start.
+		Usage: "bring the host in order after an apply was interrupted, or files were damaged",
+		Description: `Every command that changes something undoes an interrupted apply first, by itself and without asking; so this does not
+ask either. Then files of the program's own that were damaged are written anew from what they say of themselves, and a
+route of which nothing is known any more, or that keeps nginx from starting, is disabled. It fails while nginx
+could not start.
 
    proxy-manager recover --dry-run
    proxy-manager recover`,
@@ -168,7 +170,9 @@ func (p *program) recover(c *cli.Context) error {
 		return err
 	}
 	if found != nil && found.NginxError != "" {
-		return &engine.Error{Code: engine.NginxBroken, Message: "nginx can't start as it is: " + found.NginxError}
+		line(p.Err, "Error:", "nginx could not start: "+found.NginxError)
+		line(p.Err, "  next:   ", "mend what nginx complains of, and run this again")
+		return errCannotStart
 	}
 	return nil
 }
@@ -178,9 +182,12 @@ func (p *program) showRecovery(c *cli.Context, found *engine.Recovery) error {
 		return p.printJSON(recoveryOf(found))
 	}
 	if found == nil {
-		return sayTo(p.Out, "Nothing to recover: no apply was interrupted.\n")
+		return sayTo(p.Out, "Nothing to recover: no apply was interrupted, and nginx could start.\n")
 	}
-	return sayTo(p.Out, "Recovered: %s.\n", found)
+	if text := found.String(); text != "" {
+		return sayTo(p.Out, "Recovered: %s.\n", text)
+	}
+	return nil
 }
 
 // A recovery is what recover --json answers, also where there was nothing to recover.
@@ -201,11 +208,20 @@ func (p *program) showInterrupted(c *cli.Context, e *engine.Engine) error {
 	if err != nil {
 		return err
 	}
+	writer, running := e.Writer()
 	if c.Bool(optJSON) {
-		return p.printJSON(map[string]bool{"interrupted": interrupted})
+		shown := map[string]any{"interrupted": interrupted}
+		if running {
+			shown["running"] = writer
+		}
+		return p.printJSON(shown)
 	}
-	if interrupted {
+	switch {
+	case interrupted:
 		return sayTo(p.Out, "An apply was interrupted: recover would bring the host back to what it was before, or after, it.\n")
+	case running:
+		return sayTo(p.Out, "Nothing to recover: an apply is running, %s.\n", visible(writer.String()))
+	default:
+		return sayTo(p.Out, "Nothing to recover: no apply was interrupted.\n")
 	}
-	return sayTo(p.Out, "Nothing to recover: no apply was interrupted.\n")
 }

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -33,16 +34,67 @@ func TestRecoverTakesBackWhatAKilledApplyLeftAndItsDryRunOnlySaysSo(t *testing.T
 	is.True(strings.Contains(h.must("recover", "--dry-run").stdout, "Nothing to recover"))
 }
 
-func TestRecoverExits1WhileNginxCouldNotStart(t *testing.T) {
+func TestRecoverExits0OnlyIfNginxCouldStart(t *testing.T) {
 	t.Parallel()
 	is := is.New(t)
 	h := startHost(t)
-	broken := filepath.Join(h.SitesEnabled, "broken.conf")
-	is.NoErr(os.WriteFile(broken, []byte("server { listen nonsense; }\n"), 0o644))
-	got := h.run("recover", "--json")
-	is.Equal(got.code, 1)
-	is.True(strings.Contains(decode[map[string]any](t, got.stdout)["nginx_error"].(string), "nonsense")) // one document
-	is.True(strings.Contains(got.stderr, "broken.conf:1"))
-	is.NoErr(os.Remove(broken))
+	h.applied("alpha", "beta")
+	file := filepath.Join(h.SitesAvailable, "fpai-alpha.conf")
+	is.NoErr(os.Remove(file))
+	is.True(h.TestNginx() != nil)
+	got := h.must("recover")
+	is.True(strings.Contains(got.stdout, "route.alpha was disabled"))
+	is.NoErr(h.TestNginx())
+	is.True(strings.Contains(h.must("recover").stdout, "Nothing to recover"))
+	is.Equal(decode[map[string]any](t, h.must("recover", "--json").stdout), map[string]any{"rolled_back": false})
+
+	is.NoErr(h.Site("hand.conf", "nonsense on;\n"))
+	for _, args := range [][]string{{"recover"}, {"recover", "--json"}} {
+		got = h.run(args...)
+		is.Equal(got.code, 1)
+		is.True(strings.Contains(got.stderr, "hand.conf:1"))
+		is.True(strings.Contains(got.stderr, "unknown directive"))
+	}
+	is.True(strings.Contains(decode[map[string]any](t, got.stdout)["nginx_error"].(string), "hand.conf:1"))
+	is.NoErr(os.Remove(filepath.Join(h.SitesEnabled, "hand.conf")))
+	is.Equal(h.run("recover", "--nginx-bin", "/nowhere/nginx").code, 1)
 	h.must("recover")
+}
+
+func TestARecoveryThatHealsPartOfItSaysThatAndWhatNginxStillRefuses(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := startHost(t)
+	h.applied("alpha")
+	is.NoErr(h.Site("zz-hand.conf", "nonsense on;\n"))
+	is.NoErr(os.Truncate(filepath.Join(h.SitesAvailable, "fpai-_maps.conf"), 0))
+	got := h.run("recover")
+	is.Equal(got.code, 1)
+	is.True(strings.Contains(got.stdout, "shared.maps was damaged"))
+	is.True(strings.Contains(got.stderr, "zz-hand.conf:1"))
+	is.True(!strings.Contains(got.stderr, "nothing was changed"))
+}
+
+func TestAnotherRouteCanBePutAndDeletedWhileOneIsDamaged(t *testing.T) {
+	t.Parallel()
+	is := is.New(t)
+	h := startHost(t)
+	port := h.applied("alpha", "beta")
+	is.NoErr(os.Remove(filepath.Join(h.SitesAvailable, "fpai-alpha.conf")))
+	got := h.must(put("gamma", port)...)
+	is.True(strings.Contains(got.stdout+got.stderr, "route.alpha was disabled"))
+	is.NoErr(os.Truncate(filepath.Join(h.SitesAvailable, "fpai-_maps.conf"), 0))
+	h.must("delete", "beta", "--auto-approve")
+	is.NoErr(h.TestNginx())
+}
+
+// TestNginx asks nginx itself whether it could start.
+func (h *host) TestNginx() error {
+	bin := "/usr/sbin/nginx"
+	for _, v := range h.env {
+		if name, value, _ := strings.Cut(v, "="); name == "NGINX_BIN" {
+			bin = value
+		}
+	}
+	return exec.Command(bin, "-t", "-q", "-c", h.NginxConf).Run()
 }

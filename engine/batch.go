@@ -153,18 +153,28 @@ func (r Request) sites() []string {
 func (e *Engine) doAlone(ctx context.Context, req Request) (*Result, error) {
 	var result *Result
 	err := e.exclusively(ctx, req.Operation, func(ctx context.Context) error {
-		s, err := e.survey(ctx)
-		if err != nil {
+		mended, err := e.mendingFirst(ctx, func() (err error) {
+			result, err = e.doOnce(ctx, req)
 			return err
+		})
+		if result != nil {
+			result.Warnings = append(mended, result.Warnings...)
 		}
-		p, err := e.planFrom(ctx, req, s)
-		if err != nil {
-			return err
-		}
-		result, err = e.execute(ctx, p, s)
 		return err
 	})
 	return result, err
+}
+
+func (e *Engine) doOnce(ctx context.Context, req Request) (*Result, error) {
+	s, err := e.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.planFrom(ctx, req, s)
+	if err != nil {
+		return nil, err
+	}
+	return e.execute(ctx, p, s)
 }
 
 // doTogether does several requests, and ends every one of them.
@@ -200,6 +210,11 @@ func (e *Engine) tryTogether(ctx context.Context, batch []*change) ([]*change, e
 		return e.separate(ctx, batch, err), nil
 	}
 	result, err := e.execute(ctx, p, s)
+	if isDamage(err) {
+		if mended, merr := e.mendNow(ctx); merr == nil && len(mended) > 0 {
+			return batch, nil
+		}
+	}
 	if err != nil {
 		return e.separate(ctx, batch, err), nil
 	}

@@ -139,7 +139,7 @@ func TestADirectoryThatAppearsMakesThePlanStale(t *testing.T) {
 	is.NoErr(h.disk.Mkdir(memoryNginx+"/one", 0o755))
 	again, err := e.Plan(context.Background(), deep(t))
 	is.NoErr(err)
-	err = stale(p, again)
+	err = e.stale(p, again)
 	is.Equal(CodeOf(err), StalePlan)
 	is.True(strings.Contains(err.Error(), memoryNginx+"/one was absent and is directory"))
 }

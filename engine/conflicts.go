@@ -25,12 +25,22 @@ func (pl *planner) checkConflicts() error {
 					other = found.place
 				}
 			}
-			if other != "" {
-				return conflict(c, address, other)
+			if other == "" {
+				asked[c] = address
+			} else if err := pl.tolerate(address, conflict(c, address, other)); err != nil {
+				return err
 			}
-			asked[c] = address
 		}
 	}
+	return nil
+}
+
+// tolerate returns the error of one resource, unless the planner only looks: then it is noted, and the others are looked at.
+func (pl *planner) tolerate(address string, err error) error {
+	if pl.tolerated == nil {
+		return err
+	}
+	pl.tolerated[address] = append(pl.tolerated[address], err)
 	return nil
 }
 

@@ -62,10 +62,10 @@ func (r running) key() string {
 	}
 }
 
-// lookRunning is running for whoever has not looked at the host yet. While a change is being made by this process, files are
-// ahead of nginx for a moment, and nothing is known.
+// lookRunning is running for whoever has not looked at the host yet. While a change is being made, files are ahead of nginx
+// for a moment, and nothing is known.
 func (e *Engine) lookRunning(ctx context.Context) (r running, known bool) {
-	if len(e.writing) > 0 {
+	if e.midChange() {
 		return running{}, false
 	}
 	b, err := e.build(ctx)

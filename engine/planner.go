@@ -18,13 +18,9 @@ func (e *Engine) Plan(ctx context.Context, req Request) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if interrupted, err := e.Interrupted(); err == nil && interrupted {
-		p.plan.Warnings = append(p.plan.Warnings, interruptedWarning)
-	}
+	p.plan.Warnings = append(p.plan.Warnings, e.unfinishedWarnings()...)
 	return p.plan, nil
 }
-
-const interruptedWarning = "an earlier apply was interrupted and is not undone yet; the next command that changes something, or 'proxy-manager recover', brings the host back to what it was before it"
 
 func (e *Engine) plan(ctx context.Context, req Request) (*planned, *survey, error) {
 	s, err := e.survey(ctx)
@@ -67,6 +63,8 @@ type planner struct {
 	obtain  []*obtaining
 	final   []journal.Step // once all else is done and can't be undone any more
 	reload  bool           // what nginx includes changes
+	// tolerated are the errors of single resources, by address, where the planner only looks; nil where they end the plan.
+	tolerated map[string][]error
 }
 
 func newPlanner(e *Engine, req Request, s *survey) *planner {
@@ -152,7 +150,10 @@ func (pl *planner) planSites(ctx context.Context) error {
 		}
 		b, err := pl.build(ctx, s)
 		if err != nil {
-			return err
+			if err := pl.tolerate(address, err); err != nil {
+				return err
+			}
+			continue
 		}
 		if b.draft == nil {
 			return failf(Internal, nil, "%s is a site, and its Plan did not call Builder.Site", address)

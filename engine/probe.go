@@ -180,28 +180,6 @@ func (e *Engine) midChange() bool {
 	if len(e.writing) > 0 {
 		return true
 	}
-	journals, err := e.interrupted()
-	return err == nil && len(journals) > 0 && lockHeld(e.opts.State.Dir)
-}
-
-// stoppedHalfway returns the journals of applies that have not ended and that nobody is making any more. One that runs
-// holds the lock.
-func (e *Engine) stoppedHalfway() ([]string, error) {
-	journals, err := e.interrupted()
-	if err != nil || len(journals) == 0 || e.midChange() {
-		return nil, err
-	}
-	again, err := e.interrupted() // one that has ended between the two looks is gone now
-	return slices.DeleteFunc(journals, func(j string) bool { return !slices.Contains(again, j) }), err
-}
-
-// lockHeld reports whether somebody holds the lock. It takes it for an instant where nobody does, and so is asked only where
-// there is a journal: whoever tries once and meets that instant would be told that the host is being changed.
-func lockHeld(dir string) bool {
-	f, err := os.Open(filepath.Join(dir, lockName))
-	if err != nil {
-		return false
-	}
-	defer f.Close() // and so gives it back
-	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+	_, writes := e.Writer()
+	return writes
 }

@@ -17,43 +17,42 @@ type Recovery struct {
 	Operation string `json:"operation,omitempty"`
 	// RolledBack: the host is as it was before the apply. Otherwise the apply had been finished, and is kept.
 	RolledBack bool `json:"rolled_back"`
-	// Kept are files with what somebody else had written meanwhile to what was undone.
+	// Kept are files with what somebody else had written meanwhile to what was undone, and what was in the way of what was
+	// healed.
 	Kept []string `json:"kept,omitempty"`
-	// Isolated are the routes that were disabled, because nginx could not start with them.
+	// Healed are files and links that were damaged, and could be written anew.
+	Healed []Healing `json:"healed,omitempty"`
+	// Isolated are the routes that were disabled, because nginx could not start with them, or nothing is known of them any
+	// more.
 	Isolated []Isolation `json:"isolated,omitempty"`
-	// NginxError is what nginx refuses its configuration for, if it still does. It is not the program's to mend.
+	// NginxError is why nginx could not start, if it still could not. It is not the program's to mend.
 	NginxError string `json:"nginx_error,omitempty"`
 }
 
 // Recover brings the host to exactly what it was before, or after, an apply that was interrupted, which every method that
-// writes does first by itself. Then, if nginx can't start because of a route of the program's own, it disables that route
-// alone and keeps its file. It returns nil where there is nothing to recover.
+// writes does first by itself. Then it heals what was damaged of the program's own files and links, and disables what
+// can't be healed, keeping its file. It returns nil where there is nothing to recover. Whether nginx could start
+// then is said by [Recovery.NginxError].
 func (e *Engine) Recover(ctx context.Context) (*Recovery, error) {
 	var found *Recovery
 	err := e.locked(ctx, "recover", func(ctx context.Context) (err error) {
 		if found, err = e.recoverLocked(ctx); err != nil {
 			return err
 		}
-		isolated, complaint, err := e.isolate(ctx)
-		if len(isolated) > 0 {
-			e.reloadIsolated(ctx)
+		m, err := e.mend(ctx)
+		if m.did() {
+			e.reloadMended(ctx)
 		}
-		if found == nil && (len(isolated) > 0 || complaint != "") {
+		if found == nil && (m.did() || m.complaint != "") {
 			found = &Recovery{}
 		}
 		if found != nil {
-			found.Isolated, found.NginxError = isolated, complaint
+			found.Kept = append(found.Kept, m.aside...)
+			found.Healed, found.Isolated, found.NginxError = m.healed, m.isolated, m.complaint
 		}
 		return err
 	})
 	return found, err
-}
-
-// Interrupted reports whether an apply was interrupted and waits for recovery; one that is still running was not. It changes
-// nothing.
-func (e *Engine) Interrupted() (bool, error) {
-	journals, err := e.stoppedHalfway()
-	return len(journals) > 0, err
 }
 
 func (e *Engine) interrupted() ([]string, error) {
@@ -131,14 +130,10 @@ func (r *Recovery) String() string {
 	default:
 		lines = append(lines, fmt.Sprintf("apply %s (%s) was finished, but not put away: it is kept", r.ID, r.Operation))
 	}
-	for _, name := range r.Kept {
-		lines = append(lines, fmt.Sprintf("what somebody else had written meanwhile is kept in %s", name))
-	}
-	for _, i := range r.Isolated {
-		lines = append(lines, fmt.Sprintf("route.%s was disabled, and its file %s kept, since nginx can't start with it: %s", i.Route, i.File, i.Reason))
-	}
+	lines = append(lines, keptLines(r.Kept)...)
+	lines = append(lines, mendedLines(r.Healed, r.Isolated)...)
 	if r.NginxError != "" {
-		lines = append(lines, fmt.Sprintf("nginx refuses its configuration, and not because of a route of this program's: %s", r.NginxError))
+		lines = append(lines, fmt.Sprintf("nginx can't start, and not because of a route of this program's: %s", r.NginxError))
 	}
 	return strings.Join(lines, "\n")
 }

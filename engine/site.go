@@ -23,8 +23,13 @@ type site struct {
 	managed  resources.Managed
 	resource Resource
 	ours     bool  // the program wrote the file
-	damaged  error // the program wrote it, but its header can't be read any more
+	damaged  error // the program wrote it, but it no longer says what this resource was made from
 	enabled  bool  // the link is there and leads to the file
+	other    bool  // what is there in place of the file is none, or one that is too large to be read
+	blocked  bool  // the same of the link
+	stray    bool  // in place of the link is a link elsewhere, or a copy of the file
+	// astray is what the file was made from that is there in place of this one's.
+	astray Resource
 	// changedAt is when file or link were last changed in any way; zero where the system does not tell.
 	changedAt time.Time
 }
@@ -72,25 +77,62 @@ func (e *Engine) readSite(o *host.Observer, t *site) error {
 	t.file, t.linkState = file.State, link.State
 	t.changedAt = latest(file.ChangedAt(), link.ChangedAt())
 	t.enabled = t.linkState.IsLink() && leadsTo(t.link, t.linkState.Target, t.path)
-	if !t.file.Exists {
-		// A link of ours whose file somebody removed.
+	t.other, t.blocked = file.Other(), link.Other()
+	switch {
+	case !t.file.Exists, t.other:
+		// A link of ours whose file somebody removed, or put something else in place of.
 		t.ours = t.enabled
-		return nil
+		if t.ours && t.other {
+			t.damaged = errOther
+		}
+	case !t.file.IsLink():
+		e.readContent(t, file)
 	}
-	if t.file.IsLink() {
-		return nil
-	}
+	t.stray = t.ours && !t.enabled && t.linkState.Exists && !t.blocked && e.isStray(link)
+	return nil
+}
+
+var (
+	errOther  = errors.New("what is there is no file, or far too large to be a site")
+	errTorn   = errors.New("the file is empty, or cut off at its first line")
+	errAstray = errors.New("the file is another's")
+)
+
+// readContent finds out whose the file is.
+func (e *Engine) readContent(t *site, file *host.Found) {
 	h := e.headerOf(file)
 	switch {
+	case errors.Is(h.err, resources.ErrUnmanaged) && (resources.IsTorn(t.file.Content) || t.enabled && e.isShared(t.address)):
+		t.ours, t.damaged = true, errTorn
 	case errors.Is(h.err, resources.ErrUnmanaged), errors.Is(h.err, errForeignKind):
 	case h.err != nil:
 		t.ours, t.damaged = true, h.err
+	case h.resource.Address() == t.address:
+		t.ours, t.managed, t.resource = true, h.managed, h.resource
+	case t.enabled:
+		t.ours, t.damaged, t.managed, t.astray = true, errAstray, h.managed, h.resource
 	default:
-		t.managed, t.resource = h.managed, h.resource
 		// A copy of a managed file under another name is the work of somebody else.
-		t.ours = h.resource.Address() == t.address
 	}
-	return nil
+}
+
+// isShared reports whether an address is that of a file which nobody but the program has: what is linked under its name is
+// what became of it.
+func (e *Engine) isShared(address string) bool {
+	if !e.isImplied(address) {
+		return false
+	}
+	_, err := e.decode(kindName(address), []byte("_"+nameOf(address)))
+	return err == nil
+}
+
+// isStray reports whether what is in place of a link of ours can be replaced by it: a link elsewhere, or a copy of a managed
+// file, such as sed -i makes of the link.
+func (e *Engine) isStray(link *host.Found) bool {
+	if link.State.IsLink() {
+		return true
+	}
+	return resources.IsTorn(link.State.Content) || e.headerOf(link).err == nil
 }
 
 func latest(a, b time.Time) time.Time {
@@ -116,7 +158,11 @@ func (e *Engine) headerOf(f *host.Found) header {
 	return f.Memo(func(content []byte) any { return e.readHeader(content) }).(header)
 }
 
+// maxHeader is where to look for a header, in bytes: what somebody has appended to a file does not hide it.
+const maxHeader = 1 << 20
+
 func (e *Engine) readHeader(content []byte) (h header) {
+	content = content[:min(len(content), maxHeader)]
 	if h.managed, h.err = resources.ParseManaged(content); h.err != nil {
 		return h
 	}

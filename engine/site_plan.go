@@ -40,7 +40,10 @@ func (b *Builder) site(render func() ([]byte, error)) error {
 	if t.file.Exists && !t.ours {
 		return unmanaged(t.path)
 	}
-	if t.linkState.Exists && !t.enabled {
+	if t.other || t.ours && t.blocked {
+		return failf(UnmanagedFile, errOther, "the place of %s is taken: 'proxy-manager recover' puts aside what is there", t.address).with("file", t.path)
+	}
+	if t.linkState.Exists && !t.enabled && !t.stray {
 		return unmanaged(t.link)
 	}
 	b.draft = &draft{resource: s, site: t, render: render}
@@ -102,13 +105,16 @@ func (pl *planner) planDeletion(t *site) {
 	drifted := t.managed.Drifted || t.damaged != nil
 	pl.changes = append(pl.changes, plan.Change{Address: t.address, Action: plan.Delete, Reason: reason, Drifted: drifted})
 	s := pl.stepsAt(pl.depth(t.address))
-	if t.enabled {
+	if t.enabled || t.stray {
 		s.unlinks = append(s.unlinks, pathStep(t.address, t.link, t.linkState, &plan.State{}))
 	}
-	if t.file.Exists {
+	switch {
+	case t.other:
+		pl.warnings = append(pl.warnings, fmt.Sprintf("%s is left where it is: %v", t.path, errOther))
+	case t.file.Exists:
 		s.removals = append(s.removals, pathStep(t.address, t.path, t.file, &plan.State{}))
 	}
-	pl.reload = pl.reload || t.enabled
+	pl.reload = pl.reload || t.enabled || t.stray
 }
 
 // putSite makes one file, and the link to it, what they have to be.
@@ -122,7 +128,7 @@ func (pl *planner) putSite(t *site, file *plan.State, enabled bool, depth int) {
 	case enabled && !t.enabled:
 		s.links = append(s.links, pathStep(t.address, t.link, t.linkState, plan.Link(t.path)))
 		pl.reload = true
-	case !enabled && t.enabled:
+	case !enabled && (t.enabled || t.stray):
 		s.unlinks = append(s.unlinks, pathStep(t.address, t.link, t.linkState, &plan.State{}))
 		pl.reload = true
 	}
@@ -167,14 +173,14 @@ type siteDiff struct {
 func siteChange(d *draft, file *plan.State) siteDiff {
 	t := d.site
 	c := siteDiff{Change: plan.Change{Address: t.address, Action: plan.Update}}
-	fileFits, linkFits := host.Same(t.file, file), d.resource.Enabled() == t.enabled
+	fileFits, linkFits := host.Same(t.file, file), d.resource.Enabled() == t.enabled && !t.stray
 	switch {
 	case !t.ours:
 		c.Action, c.Reason, c.asked = plan.Create, "not there yet", true
 	case !t.file.Exists:
 		c.Reason, c.drift = "its file was removed", Missing
 	case t.damaged != nil:
-		c.Reason, c.drift = "its header was damaged", Edited
+		c.Reason, c.drift = fmt.Sprintf("it was damaged: %v", t.damaged), Edited
 	case t.managed.Drifted:
 		c.Reason, c.drift, c.asked = "its file was edited by hand", Edited, len(changedFields(t.resource, d.resource)) > 0
 	case fileFits && linkFits:
@@ -193,6 +199,8 @@ func (c *siteDiff) explain(d *draft, fileFits bool, file *plan.State) {
 	switch {
 	case len(changed) > 0:
 		c.Reason, c.asked = strings.Join(changed, ", "), true
+	case fileFits && t.stray:
+		c.Reason, c.drift = "something else was put in place of its link", Unlinked
 	case fileFits && d.resource.Enabled():
 		c.Reason, c.drift = "its link was removed", Unlinked
 	case fileFits:

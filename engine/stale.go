@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -28,13 +28,13 @@ func (e *Engine) planAgain(ctx context.Context, p *plan.Plan, req Request) (*pla
 	fresh, s, err := e.plan(ctx, req)
 	if err == nil {
 		if fresh.plan.ID != p.ID {
-			err = stale(p, fresh.plan)
+			err = e.stale(p, fresh.plan)
 		}
 		return fresh, s, err
 	}
 	// What was asked for is no longer possible. If the world has moved, that is the news.
 	if s, serr := e.survey(ctx); serr == nil {
-		if changed := changedSince(p.Fingerprints, s.obs.Fingerprints()); len(changed) > 0 {
+		if changed := e.changedSince(p.Fingerprints, s.obs.Fingerprints()); len(changed) > 0 {
 			return nil, nil, errors.Join(staleError(changed), err)
 		}
 	}
@@ -42,8 +42,8 @@ func (e *Engine) planAgain(ctx context.Context, p *plan.Plan, req Request) (*pla
 }
 
 // stale says why a plan can't be applied any more.
-func stale(p, fresh *plan.Plan) error {
-	if changed := changedSince(p.Fingerprints, fresh.Fingerprints); len(changed) > 0 {
+func (e *Engine) stale(p, fresh *plan.Plan) error {
+	if changed := e.changedSince(p.Fingerprints, fresh.Fingerprints); len(changed) > 0 {
 		return staleError(changed)
 	}
 	return failf(InvalidInput, nil, "the plan does not follow from what was asked for: it was edited, or made by a program or with settings other than these; plan again")
@@ -57,25 +57,45 @@ func staleError(changed []string) *Error {
 	return failf(StalePlan, nil, "the plan is stale, since the host has changed: %s; plan again", strings.Join(shown, "; ")).with("changed", changed)
 }
 
-// changedSince describes each difference between what a plan was made from and what is there now.
-func changedSince(planned, now []plan.Fingerprint) []string {
+// changedSince describes each difference between what a plan was made from and what is there now, in order of path. Planning
+// again does not read all of the same, and not always in the same way: what it did not read is looked at.
+func (e *Engine) changedSince(planned, now []plan.Fingerprint) []string {
+	is := map[string]string{}
+	for _, f := range now {
+		is[f.Path] = f.State
+	}
 	was := map[string]string{}
+	o := e.observer()
+	var changed []string
 	for _, f := range planned {
 		was[f.Path] = f.State
-	}
-	var changed []string
-	for _, f := range now {
-		if before, known := was[f.Path]; !known {
-			changed = append(changed, f.Path+" is new")
-		} else if before != f.State {
-			changed = append(changed, fmt.Sprintf("%s was %s and is %s", f.Path, shorten(before), shorten(f.State)))
+		if is[f.Path] == f.State {
+			continue
 		}
-		delete(was, f.Path)
+		state, ok := is[f.Path]
+		if again, isPath := o.Again(f); isPath && (f.State != "absent" || !ok) {
+			state, ok = again, true
+		}
+		if ok && state != f.State {
+			changed = append(changed, describeChange(f.Path, f.State, state))
+		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(was)) {
-		changed = append(changed, path+" is gone")
+	for _, f := range now {
+		dir := filepath.Dir(f.Path)
+		// What was not read when planning may have been there all the same, unless nothing new is in its directory.
+		if _, known := was[f.Path]; !known && f.State != "absent" && was[dir] != "" && was[dir] != is[dir] && is[dir] != "" {
+			changed = append(changed, f.Path+" is new")
+		}
 	}
+	slices.Sort(changed)
 	return changed
+}
+
+func describeChange(path, was, is string) string {
+	if is == "absent" {
+		return path + " is gone"
+	}
+	return fmt.Sprintf("%s was %s and is %s", path, shorten(was), shorten(is))
 }
 
 // shorten cuts a SHA-256 to its first digits.

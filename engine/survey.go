@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -144,7 +145,8 @@ type confReader struct {
 	dir        string // what relative includes are relative to
 	enabledDir string
 	sawEnabled bool
-	marked     bool // the place of the managed sites is found
+	marked     bool            // the place of the managed sites is found
+	dirs       map[string]bool // whether they are enabledDir, by whatever name
 	files      int
 }
 
@@ -198,11 +200,9 @@ func (r *confReader) include(pattern string, depth int) ([]nginxconf.Directive, 
 	if !filepath.IsAbs(pattern) {
 		pattern = filepath.Join(r.dir, pattern)
 	}
-	inEnabled := sameDir(filepath.Dir(pattern), r.enabledDir)
-	if inEnabled {
-		if ok, _ := filepath.Match(filepath.Base(pattern), resources.MapsFile); ok {
-			r.sawEnabled = true
-		}
+	inEnabled, err := r.noteEnabled(pattern)
+	if err != nil {
+		return nil, err
 	}
 	paths, err := r.s.obs.Glob(pattern)
 	if err != nil {
@@ -210,10 +210,10 @@ func (r *confReader) include(pattern string, depth int) ([]nginxconf.Directive, 
 	}
 	var out []nginxconf.Directive
 	for _, path := range paths {
-		if inEnabled && !r.marked && filepath.Base(path) >= resources.FilePrefix {
+		if !r.marked && filepath.Base(path) >= resources.FilePrefix && r.isEnabledDir(filepath.Dir(path)) {
 			out, r.marked = append(out, nginxconf.Directive{Name: managedMark}), true
 		}
-		if address, ok := resources.AddressOf(filepath.Base(path)); ok && inEnabled && r.s.isManaged(address) {
+		if address, ok := resources.AddressOf(filepath.Base(path)); ok && r.s.isManaged(address) && r.isEnabledDir(filepath.Dir(path)) {
 			continue // its header says all
 		}
 		included, err := r.read(path, depth+1)
@@ -251,8 +251,31 @@ func serversBefore(tree []nginxconf.Directive) (n int, found bool) {
 	return n, false
 }
 
+// noteEnabled notes whether a pattern has nginx read the links to sites.
+func (r *confReader) noteEnabled(pattern string) (is bool, err error) {
+	if !host.Match(filepath.Base(pattern), resources.MapsFile) {
+		return false, nil
+	}
+	dirs, err := r.s.obs.Glob(filepath.Dir(pattern))
+	is = slices.ContainsFunc(dirs, r.isEnabledDir)
+	r.sawEnabled = r.sawEnabled || is
+	return is, err
+}
+
+func (r *confReader) isEnabledDir(dir string) bool {
+	if r.dirs == nil {
+		r.dirs = map[string]bool{}
+	}
+	is, known := r.dirs[dir]
+	if !known {
+		is = sameDir(dir, r.enabledDir)
+		r.dirs[dir] = is
+	}
+	return is
+}
+
 // isManaged reports whether a resource is there, and nginx reads its file.
 func (s *survey) isManaged(address string) bool {
 	t := s.sites[address]
-	return t != nil && t.ours && t.enabled
+	return t != nil && t.ours && (t.enabled || t.stray)
 }

@@ -126,6 +126,12 @@ func ParseManaged(b []byte) (Managed, error) {
 	return m, nil
 }
 
+// IsTorn reports whether a file holds nothing, or no more than the beginning of a managed file: what a full disk, a power cut
+// or a slip of the hand leave of one, and nobody writes on purpose.
+func IsTorn(b []byte) bool {
+	return strings.HasPrefix("# "+signature+format, string(bytes.Trim(b, "\x00 \t\r\n")))
+}
+
 // headerLines reads a header line by line.
 type headerLines struct{ rest []byte }
 
