@@ -63,17 +63,24 @@ func (p *program) showDrift(c *cli.Context, list []engine.Drift) error {
 	return nil
 }
 
-const optAs = "as"
+const (
+	optAs           = "as"
+	optAcceptLosses = "accept-losses"
+)
 
 func (p *program) adoptCommand() *cli.Command {
 	return &cli.Command{
 		Name: "adopt", Category: groupHost, ArgsUsage: "FILE",
 		Usage: "take over a site that was written by hand",
-		Description: `Makes a managed route of it, if it is one: the plan shows what changes. What it replaced is kept, and
-"proxy-manager rollback" brings it back.
+		Description: `Makes a managed route of it that does the same, includes and all. What a route can't do is listed by line, in order
+of weight: access control, a listen address, a certificate and a redirect are never given up, the rest only with
+--accept-losses. What it replaced is kept, and "proxy-manager rollback" brings it back.
 
    proxy-manager adopt /etc/nginx/sites-available/shop --as shop --dry-run`,
-		Flags: changeOptions(&cli.StringFlag{Name: optAs, Usage: "`NAME` that the route gets"}),
+		Flags: changeOptions(
+			&cli.StringFlag{Name: optAs, Usage: "`NAME` that the route gets"},
+			&cli.BoolFlag{Name: optAcceptLosses, Usage: "go on without what a route can't do", DisableDefaultText: true},
+		),
 		Action: func(c *cli.Context) error {
 			file, err := operand(c, "FILE")
 			if err != nil {
@@ -86,7 +93,8 @@ func (p *program) adoptCommand() *cli.Command {
 				return err
 			}
 			return p.change(c, engine.Request{
-				Operation: "adopt", KeepUnlisted: true, Adopt: &engine.Adoption{File: file, Name: c.String(optAs)},
+				Operation: "adopt", KeepUnlisted: true,
+				Adopt: &engine.Adoption{File: file, Name: c.String(optAs), AcceptLosses: c.Bool(optAcceptLosses)},
 			})
 		},
 	}

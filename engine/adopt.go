@@ -15,14 +15,15 @@ import (
 )
 
 // Adopt asks for a route to be made of an existing site: one that was written by hand, or a managed file that was edited
-// by hand. What is understood of the site becomes the route, the site's own file and links go, and the plan's warnings
-// name every directive that would be lost. A site that is not understood is refused, with the reason.
+// by hand. The route does what the site does, all that it includes counted in. Where a route can't do that, the error has
+// the code AdoptionRefused and every [AdoptionReason]; [Adoption] has what may be given up.
 func Adopt(file, name string) Request {
 	return Request{Operation: "adopt", KeepUnlisted: true, Adopt: &Adoption{File: file, Name: name}}
 }
 
 // An adoption is what is known of a site that becomes a route.
 type adoption struct {
+	*understanding
 	route   resources.Route
 	file    string // the site's own
 	content *plan.State
@@ -30,7 +31,6 @@ type adoption struct {
 	remove  bool                   // the file goes: it is in nginx's directories, and not the route's own
 	// first: the site is some socket's default server, so it must go before the program's own takes its place.
 	first bool
-	tree  []nginxconf.Directive
 }
 
 // planAdoption reads the site and makes the route of it.
@@ -45,24 +45,99 @@ func (pl *planner) planAdoption() error {
 	if err := pl.checkAdoptable(a, pl.req.Adopt.Name); err != nil {
 		return err
 	}
+	if err := pl.understand(a); err != nil {
+		return err
+	}
+	fields := a.fields(pl.req.Adopt.Name, pl.routeAt(a))
+	fields.Enabled = new(len(a.links) > 0 || pl.included(a.file))
+	a.access()
+	if a.has(SeverityRefused) && a.main() == nil {
+		return a.verdict(false)
+	}
+	var err error
+	if a.route, err = resources.NewRoute(fields); err != nil {
+		if a.has(SeverityRefused) {
+			return a.verdict(false) // which is why
+		}
+		a.refuse(weighsShape, a.main().server, "no route can be made of it: %v", err)
+		return a.verdict(false)
+	}
+	pl.noteDefaultPlace(a)
+	pl.dropForeign(a)
+	pl.adopted = a
+	return nil
+}
+
+// understand reads the site with all that it includes, and what it inherits.
+func (pl *planner) understand(a *adoption) error {
 	tree, err := nginxconf.Parse(a.file, a.content.Content)
 	if err != nil {
 		return notUnderstood(a.file, err.Error())
 	}
-	a.tree = tree
-	u := &understanding{file: a.file, settings: pl.s.settings}
-	u.read(tree)
-	fields, err := u.fields(pl.req.Adopt.Name)
-	if err != nil {
-		return err
+	found := &reasons{file: a.file, included: map[string]int{}}
+	reader := siteReader{obs: pl.s.obs, dir: filepath.Dir(pl.e.nginx.ConfPath(pl.s.build)), reasons: found}
+	a.understanding = &understanding{
+		reasons: found, host: pl.s.settings, tree: reader.read(tree, 0, 0), upstreams: map[string]nginxconf.Directive{},
 	}
-	fields.Enabled = new(len(a.links) > 0 || pl.included(a.file))
-	if a.route, err = resources.NewRoute(fields); err != nil {
-		return Invalid(err)
+	others := pl.withoutSite(a)
+	a.http = httpLevel(others)
+	for _, level := range [][]nginxconf.Directive{a.http, a.tree} {
+		for _, d := range level {
+			if d.Name == "upstream" && len(d.Args) == 1 {
+				a.upstreams[d.Args[0]] = d
+			}
+		}
 	}
-	pl.dropForeign(a)
-	pl.adopted = a
+	if t := pl.siteAt(a.file); t != nil {
+		a.pending = t.route().EnableSSL() && t.managed.Certificate == nil
+		if t.damaged != nil && !errors.Is(t.damaged, resources.ErrUnmanaged) {
+			a.lose(weighsRest, nginxconf.Directive{File: a.file, Line: 1}, "what the damaged header said beside the text: require_healthy, health_check_path")
+		}
+	}
+	a.read()
+	a.usedElsewhere(others)
 	return nil
+}
+
+// withoutSite is the configuration of nginx as it will be without the site.
+func (pl *planner) withoutSite(a *adoption) []nginxconf.Directive {
+	own := map[spot]bool{}
+	for _, d := range a.tree {
+		own[spotOf(d)] = true
+	}
+	isOwn := func(d nginxconf.Directive) bool {
+		at := spotOf(d)
+		if a.links[at.file] != nil {
+			at.file = a.file
+		}
+		return own[at]
+	}
+	var rest []nginxconf.Directive
+	for _, d := range pl.s.configuration {
+		if d.Name == "http" {
+			d.Block = slices.DeleteFunc(slices.Clone(d.Block), isOwn)
+		}
+		rest = append(rest, d)
+	}
+	return rest
+}
+
+// siteAt returns the managed site of a file.
+func (pl *planner) siteAt(file string) *site {
+	for _, t := range pl.s.sites {
+		if t.path == file {
+			return t
+		}
+	}
+	return nil
+}
+
+// routeAt returns the route that an edited file was made from; zero if it is none.
+func (pl *planner) routeAt(a *adoption) resources.Route {
+	if t := pl.siteAt(a.file); t != nil {
+		return t.route()
+	}
+	return resources.Route{}
 }
 
 func notUnderstood(file, why string) *Error {
@@ -154,7 +229,33 @@ func (pl *planner) dropForeign(a *adoption) {
 	})
 }
 
-// finishAdoption removes the site, once its route is planned, and says what of it is lost.
+// noteDefaultPlace tells of a site that answers names that are nobody's only because it is the first on its port.
+func (pl *planner) noteDefaultPlace(a *adoption) {
+	if t := pl.s.sites[sharedDefault.Address()]; t != nil && t.ours && t.enabled {
+		return
+	}
+	type socket struct {
+		address string
+		port    int
+	}
+	first, flagged := map[socket]resources.Site{}, map[socket]bool{}
+	for _, s := range pl.s.foreign {
+		for _, l := range s.Listens {
+			at := socket{l.Address, l.Port}
+			if _, taken := first[at]; !taken {
+				first[at] = s
+			}
+			flagged[at] = flagged[at] || l.Default
+		}
+	}
+	for at, s := range first {
+		if !flagged[at] && (s.File == a.file || a.links[s.File] != nil) {
+			a.note(weighsPlace, nginxconf.Directive{File: a.file, Line: s.Line}, "as the first on port %d it answers names that no site has; the route answers for its own only", at.port)
+		}
+	}
+}
+
+// finishAdoption removes the site, once its route is planned, and compares the two.
 func (pl *planner) finishAdoption() error {
 	a := pl.adopted
 	if a == nil {
@@ -184,38 +285,59 @@ func (pl *planner) finishAdoption() error {
 			pl.changes[i].Reason = "adopted from " + a.file
 		}
 	}
-	lost, err := a.lost(pl.s.settings)
-	pl.warnings = append(pl.warnings, lost...)
-	return err
+	if err := pl.compareAdopted(a); err != nil {
+		return err
+	}
+	pl.warnings = append(pl.warnings, a.warnings()...)
+	return a.verdict(pl.req.Adopt.AcceptLosses)
 }
 
-// lost describes each directive of the site that its route will not have.
-func (a *adoption) lost(s resources.Settings) ([]string, error) {
-	kept := map[string]bool{}
-	for _, cert := range []*resources.CertificateFiles{nil, {Fullchain: "/cert.pem", PrivateKey: "/key.pem"}} {
-		text, err := a.route.Render(s, cert)
-		if err != nil {
-			return nil, Invalid(err)
-		}
-		tree, err := nginxconf.Parse("", text)
-		if err != nil {
-			return nil, failf(Internal, err, "read what was rendered")
-		}
-		walk(tree, func(d nginxconf.Directive, _ []nginxconf.Directive) { kept[textOfDirective(d)] = true })
+// compareAdopted compares the site with the route as it is planned.
+func (pl *planner) compareAdopted(a *adoption) error {
+	cert, err := pl.adoptedCertificate(a)
+	if err != nil {
+		return err
 	}
-	var lost []string
-	walk(a.tree, func(d nginxconf.Directive, within []nginxconf.Directive) {
-		if !kept[textOfDirective(d)] && !covered(d, within) {
-			lost = append(lost, fmt.Sprintf("%s:%d: not kept: %s", d.File, d.Line, textOfDirective(d)))
-		}
+	text, err := a.route.Render(pl.s.settings, cert)
+	if err != nil {
+		return Invalid(err)
+	}
+	rendered, err := nginxconf.Parse("", text)
+	if err != nil {
+		return failf(Internal, err, "read what was rendered")
+	}
+	a.compareWith(rendered, cert, func(fullchain string) bool {
+		l, err := pl.lineage(lineageAt(fullchain))
+		return err == nil && (l.Managed || !l.Known)
 	})
-	return lost, nil
+	return nil
 }
 
-func textOfDirective(d nginxconf.Directive) string {
-	text := strings.Join(append([]string{d.Name}, d.Args...), " ")
-	if d.Block != nil {
-		text += " { … }"
+// adoptedCertificate is what the route will be served with, or would be once it is enabled.
+func (pl *planner) adoptedCertificate(a *adoption) (*resources.CertificateFiles, error) {
+	if !a.route.EnableSSL() {
+		return nil, nil
 	}
-	return text
+	own := pl.place(a.route.Address())
+	if a.route.Enabled() {
+		content := own.file.Content
+		for _, s := range pl.stepsAt(pl.depth(own.address)).writes {
+			if s.Path == own.path {
+				content = s.After.Content
+			}
+		}
+		m, err := resources.ParseManaged(content)
+		if err != nil {
+			return nil, failf(Internal, err, "read what was planned")
+		}
+		return m.Certificate, nil
+	}
+	l, err := pl.lineage(a.route.CertificateName())
+	if err == nil && (!l.Valid(pl.e.opts.Clock()) || !l.Covers(a.route.Domains())) {
+		l, err = pl.fittingLineage(a.route.Domains(), l)
+	}
+	if err != nil || l == nil {
+		return nil, err
+	}
+	return &l.Files, nil
 }

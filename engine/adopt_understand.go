@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -14,19 +13,59 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
 )
 
-// An understanding is what is made out of a site that somebody wrote by hand.
+// An understanding is what is made out of a site: what each of its servers does, and the route that does the same.
 type understanding struct {
-	file     string
-	settings resources.Settings
+	*reasons
+	host resources.Settings
+	tree []nginxconf.Directive // the site with all that it includes
+	http []nginxconf.Directive // what it inherits and its route will, too
 
-	names     []string // server names, in order, once each
-	passes    []nginxconf.Directive
-	upstreams map[string]nginxconf.Directive // blocks, by name
-	set       map[string]string              // variables that are set to a text
-	ssl, hsts bool
-	values    map[string]string // of the directives that become fields
-	problems  []string
+	sides     []*side
+	upstreams map[string]nginxconf.Directive // of the whole configuration, by name
+	to        target                         // of the route
+	groups    []nginxconf.Directive          // the upstreams in use
+	known     map[spot]bool                  // conditions and answers that are a part of what a side does
+	pending   bool                           // a managed file that waits for its certificate
 }
+
+// A side is what one server of the site does on its plain sockets, or on its TLS sockets.
+type side struct {
+	server nginxconf.Directive
+	site   resources.Site
+	tls    bool
+
+	does   deed
+	by     nginxconf.Directive // what passes requests on, or redirects them
+	target target
+	passed []nginxconf.Directive // the locations that are passed on, "/" among them
+}
+
+type deed int
+
+const (
+	answers deed = iota
+	passes
+	redirects // to HTTPS
+)
+
+// A target is where requests are passed on to.
+type target struct {
+	scheme, host string
+	port         int
+}
+
+func (t target) String() string {
+	return resources.Upstream{Scheme: t.scheme, Host: t.host, Port: t.port}.URL()
+}
+
+// A spot is where a directive stands.
+type spot struct {
+	file string
+	line int
+	name string
+}
+
+func spotOf(d nginxconf.Directive) spot { return spot{d.File, d.Line, d.Name} }
 
 // walk calls see for every directive, with the blocks it is in, the outermost first.
 func walk(tree []nginxconf.Directive, see func(d nginxconf.Directive, within []nginxconf.Directive)) {
@@ -40,46 +79,296 @@ func walk(tree []nginxconf.Directive, see func(d nginxconf.Directive, within []n
 	down(tree, nil)
 }
 
-// read collects what matters of the site.
-func (u *understanding) read(tree []nginxconf.Directive) {
-	u.upstreams, u.set, u.values = map[string]nginxconf.Directive{}, map[string]string{}, map[string]string{}
-	for _, s := range resources.Sites(tree) {
-		for _, l := range s.Listens {
-			u.listen(s, l)
+// read finds out what each server does, and where the site's requests go.
+func (u *understanding) read() {
+	u.known = map[spot]bool{}
+	for _, d := range u.tree {
+		switch {
+		case d.Name == "server" && d.Block != nil:
+			site := resources.Sites([]nginxconf.Directive{d})[0]
+			for _, tls := range []bool{false, true} {
+				if slices.ContainsFunc(site.Listens, func(l resources.Listen) bool { return l.SSL == tls }) {
+					u.sides = append(u.sides, &side{server: d, site: site, tls: tls})
+				}
+			}
+		case d.Name == "http" || d.Name == "events":
+			u.refuse(weighsShape, d, "the file has a block %s: it is nginx's configuration, and no site", d.Name)
 		}
-		for _, name := range s.ServerNames {
-			u.name(s, name)
+	}
+	for _, s := range u.sides {
+		u.look(s)
+	}
+	u.choose()
+}
+
+// look finds out what a side does.
+func (u *understanding) look(s *side) {
+	if by, ok := u.redirection(s.server.Block, s); ok {
+		s.does, s.by = redirects, by
+		return
+	}
+	for _, d := range s.server.Block {
+		if d.Name == "return" {
+			return // comes before all locations
 		}
 	}
-	walk(tree, u.see)
+	for _, d := range s.server.Block {
+		if d.Name != "location" || !isRoot(d) {
+			continue
+		}
+		if by, ok := u.redirection(d.Block, s); ok {
+			s.does, s.by = redirects, by
+			return
+		}
+		for _, p := range d.Block {
+			if p.Name == "proxy_pass" && len(p.Args) == 1 {
+				s.does, s.by = passes, p
+				s.passed = append(s.passed, d)
+				s.target = u.follow(s, d, p)
+			}
+		}
+	}
 }
 
-func (u *understanding) problem(line int, format string, args ...any) {
-	u.problems = append(u.problems, fmt.Sprintf("line %d: ", line)+fmt.Sprintf(format, args...))
+func isRoot(location nginxconf.Directive) bool {
+	return slices.Equal(location.Args, []string{"/"}) || slices.Equal(location.Args, []string{"^~", "/"})
 }
 
-func (u *understanding) listen(s resources.Site, l resources.Listen) {
-	u.ssl = u.ssl || l.SSL
-	want := cmp.Or(u.settings.HTTPPort, 80)
-	if l.SSL {
-		want = cmp.Or(u.settings.HTTPSPort, 443)
+// follow returns where a proxy_pass leads.
+func (u *understanding) follow(s *side, location, pass nginxconf.Directive) target {
+	constants := scope{s.server.Block, location.Block}.constants()
+	to := expand(pass.Args[0], constants)
+	byVariable := strings.Contains(pass.Args[0], "$")
+	if byVariable {
+		to = strings.TrimSuffix(to, "$request_uri")
 	}
-	if l.Port != want {
-		u.problem(s.Line, "it listens on port %d, and routes on %d", l.Port, want)
+	t, problem := u.upstream(to)
+	if byVariable && strings.HasSuffix(to, "/") && problem == "" {
+		problem = "proxy_pass to " + to + " makes every path the same"
 	}
+	if problem != "" {
+		u.refuse(weighsShape, pass, "%s", problem)
+	}
+	return t
 }
 
-func (u *understanding) name(s resources.Site, name string) {
-	if exact, ok := exactName(name); ok {
-		name = exact
+// redirection returns what sends everybody who asks a block to HTTPS.
+func (u *understanding) redirection(block []nginxconf.Directive, s *side) (by nginxconf.Directive, ok bool) {
+	hosts := map[string]bool{} // that are redirected by conditions of their own, as certbot writes them
+	var conditions []nginxconf.Directive
+	for _, d := range block {
+		switch {
+		case toHTTPS(d):
+			u.known[spotOf(d)] = true
+			return d, true
+		case d.Name == "if" && isPlain(d) && s.tls:
+			u.known[spotOf(d)] = true // is never true here
+		case d.Name == "if" && len(d.Block) == 1 && toHTTPS(d.Block[0]) && isPlain(d):
+			u.known[spotOf(d)] = true
+			return d.Block[0], true
+		case d.Name == "if" && len(d.Block) == 1 && toHTTPS(d.Block[0]):
+			if host, ok := strings.CutPrefix(condition(d), "$host = "); ok {
+				hosts[host] = true
+				by = d.Block[0]
+				conditions = append(conditions, d)
+			}
+		}
 	}
+	if by.Name == "" || s.tls || slices.ContainsFunc(s.site.ServerNames, func(name string) bool { return !hosts[name] }) {
+		return nginxconf.Directive{}, false
+	}
+	for _, d := range conditions {
+		u.known[spotOf(d)] = true
+	}
+	return by, true
+}
+
+// condition returns the condition of an if without its brackets.
+func condition(d nginxconf.Directive) string {
+	text := strings.Join(d.Args, " ")
+	return strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(text, "("), ")"))
+}
+
+// isPlain reports whether an if asks for requests over plain HTTP.
+func isPlain(d nginxconf.Directive) bool {
+	return slices.Contains([]string{"$scheme = http", "$scheme != https", "$https =", "$https = ", "$https != on", "$server_port = 80"}, condition(d))
+}
+
+// toHTTPS reports whether a directive sends everybody to the same path over HTTPS, or to another.
+func toHTTPS(d nginxconf.Directive) bool {
+	_, to := redirect(d)
+	return strings.HasPrefix(to, "https://")
+}
+
+// redirect returns the status and the target of a redirect; "" for what is none, or not one of all requests.
+func redirect(d nginxconf.Directive) (status, to string) {
 	switch {
-	case name == "" || name == "_":
-	case strings.ContainsAny(name, "~*^$\\") || strings.HasPrefix(name, "."):
-		u.problem(s.Line, "server_name %s is a pattern, and a route has exact names only", name)
-	case !slices.Contains(u.names, name):
-		u.names = append(u.names, name)
+	case d.Name == "return" && len(d.Args) == 1:
+		if _, err := strconv.Atoi(d.Args[0]); err != nil {
+			return "302", d.Args[0]
+		}
+	case d.Name == "return" && len(d.Args) == 2 && strings.HasPrefix(d.Args[0], "30"):
+		return d.Args[0], d.Args[1]
+	case d.Name == "rewrite" && len(d.Args) == 3 && slices.Contains([]string{"^", "^(.*)$", "^(.*)", "(.*)", "^/(.*)$", "^/(.*)"}, d.Args[0]):
+		status = map[string]string{"permanent": "301", "redirect": "302"}[d.Args[2]]
+		to = strings.TrimSuffix(d.Args[1], "?")
+		path := "$1"
+		if strings.HasPrefix(d.Args[0], "^/") {
+			path = "/$1"
+		}
+		if rest, ok := strings.CutSuffix(to, path); ok {
+			to = rest + "$request_uri"
+		}
+		return status, to
 	}
+	return "", ""
+}
+
+func challenge(d nginxconf.Directive) bool {
+	return d.Name == "location" && strings.Contains(strings.Join(d.Args, " "), "/.well-known/acme-challenge")
+}
+
+// choose makes the first server that passes requests on, with all that pass on to the same, the site.
+func (u *understanding) choose() {
+	i := slices.IndexFunc(u.sides, func(s *side) bool { return s.does == passes })
+	if i < 0 {
+		u.nothingPassed()
+		return
+	}
+	u.to = u.sides[i].target
+	for _, s := range u.sides {
+		switch {
+		case s.does == passes && s.target == u.to:
+			u.otherLocations(s)
+		case s.does == passes && u.sharesName(s):
+			u.refuse(weighsShape, s.by, "it passes on to %s as well as to %s, and a route has one upstream", s.target, u.to)
+		}
+	}
+}
+
+func (u *understanding) nothingPassed() {
+	before := len(u.list)
+	walk(u.tree, func(d nginxconf.Directive, within []nginxconf.Directive) {
+		switch {
+		case isForeignPass(d):
+			u.refuse(weighsShape, d, "%s is not HTTP", d.Name)
+		case d.Name == "return" && len(within) == 1:
+			u.refuse(weighsShape, d, "%s: it answers so, whatever is asked for", textOfDirective(d))
+		case d.Name == "proxy_pass" && len(within) > 0 && !isRoot(within[len(within)-1]):
+			w := within[len(within)-1]
+			u.refuse(weighsShape, w, "%s is passed on by itself, and a route has one location, /", textOfDirective(w))
+		}
+	})
+	if len(u.list) == before {
+		u.refuse(weighsShape, u.firstDirective(), "it passes nothing on: there is no proxy_pass")
+	}
+}
+
+func (u *understanding) firstDirective() nginxconf.Directive {
+	if len(u.sides) > 0 {
+		return u.sides[0].server
+	}
+	return nginxconf.Directive{File: u.file, Line: 1}
+}
+
+func isForeignPass(d nginxconf.Directive) bool {
+	return slices.Contains([]string{"fastcgi_pass", "uwsgi_pass", "grpc_pass", "scgi_pass", "memcached_pass"}, d.Name)
+}
+
+// sharesName reports whether a side has a name of the site.
+func (u *understanding) sharesName(s *side) bool {
+	for _, other := range u.sides {
+		if other == s || !u.isSite(other) {
+			continue
+		}
+		if slices.ContainsFunc(s.site.ServerNames, func(name string) bool { return slices.Contains(other.site.ServerNames, name) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// isSite reports whether a side passes requests on to where the route will.
+func (u *understanding) isSite(s *side) bool { return s.does == passes && s.target == u.to }
+
+// otherLocations adds the locations that are passed on to the same upstream, and refuses those that go elsewhere.
+func (u *understanding) otherLocations(s *side) {
+	walk(s.server.Block, func(d nginxconf.Directive, within []nginxconf.Directive) {
+		if slices.ContainsFunc(within, challenge) || len(within) == 0 {
+			return
+		}
+		in := within[len(within)-1]
+		switch {
+		case isForeignPass(d):
+			u.refuse(weighsShape, d, "%s is not HTTP", d.Name)
+		case d.Name != "proxy_pass" || len(d.Args) != 1 || isRoot(in) && len(within) == 1:
+		case in.Name != "location" || len(within) > 1:
+			u.refuse(weighsShape, d, "what is passed on depends on a condition, or on a location in another one")
+		case strings.HasPrefix(strings.Join(in.Args, " "), "@") || u.follow(s, in, d) != u.to:
+			u.refuse(weighsShape, in, "%s is passed on by itself, and a route has one location, /", textOfDirective(in))
+		default:
+			s.passed = append(s.passed, in)
+		}
+	})
+}
+
+// isHTTPS reports whether the site is served over HTTPS.
+func (u *understanding) isHTTPS() bool {
+	return slices.ContainsFunc(u.sides, func(s *side) bool { return u.isSite(s) && s.tls })
+}
+
+// main is the side whose limits become the route's: the first that passes on, over HTTPS if one does.
+func (u *understanding) main() *side {
+	https := u.isHTTPS()
+	for _, s := range u.sides {
+		if u.isSite(s) && s.tls == https {
+			return s
+		}
+	}
+	return nil
+}
+
+// of returns what counts in a location of a side, as it is.
+func (u *understanding) of(s *side, location nginxconf.Directive) scope {
+	level := slices.Clone(u.http)
+	for _, d := range u.tree {
+		if d.Block == nil {
+			level = append(level, d)
+		}
+	}
+	return scope{level, s.server.Block, location.Block}
+}
+
+// names are the site's, those of HTTPS first, and those that are redirected there.
+func (u *understanding) names() []string {
+	var names []string
+	add := func(s *side) {
+		for _, name := range s.site.ServerNames {
+			if exact, ok := exactName(name); ok {
+				name = exact
+			}
+			switch {
+			case name == "_":
+			case strings.ContainsAny(name, "~*^$\\") || strings.HasPrefix(name, "."):
+				u.refuse(weighsShape, s.server, "server_name %s is a pattern, and a route has exact names only", name)
+			case !slices.Contains(names, name):
+				names = append(names, name)
+			}
+		}
+	}
+	for _, tls := range []bool{true, false} {
+		for _, s := range u.sides {
+			if u.isSite(s) && s.tls == tls {
+				add(s)
+			}
+		}
+	}
+	for _, s := range u.sides {
+		if s.does == redirects && u.isHTTPS() {
+			add(s)
+		}
+	}
+	return names
 }
 
 // exactName undoes nginxconf.Writer.Exact: routes write their longest names so.
@@ -93,107 +382,100 @@ func exactName(name string) (string, bool) {
 	return name, ok && !strings.ContainsAny(name, `\^$*+?()[]{}|`)
 }
 
-func (u *understanding) see(d nginxconf.Directive, within []nginxconf.Directive) {
-	switch {
-	case d.Name == "upstream" && len(d.Args) == 1:
-		u.upstreams[d.Args[0]] = d
-	case d.Name == "set" && len(d.Args) == 2:
-		u.set[d.Args[0]] = d.Args[1]
-	case d.Name == "proxy_pass" && len(d.Args) == 1:
-		u.pass(d, within)
-	case resources.RouteTable().HasDirective(d.Name) && len(d.Args) == 1:
-		u.values[d.Name] = d.Args[0] // an inner one comes after, and counts
-	case d.Name == "add_header" && len(d.Args) > 1 && strings.EqualFold(d.Args[0], "Strict-Transport-Security"):
-		u.hsts = true
-	case slices.Contains([]string{"fastcgi_pass", "uwsgi_pass", "grpc_pass", "scgi_pass", "memcached_pass"}, d.Name):
-		u.problem(d.Line, "%s is not HTTP", d.Name)
+// fields makes a route's fields of what was read. What the text does not say stays as the header of a managed file has it.
+func (u *understanding) fields(name string, was resources.Route) resources.RouteFields {
+	f := resources.RouteFields{RequireHealthy: new(false)}
+	if !was.IsZero() {
+		f = was.Fields()
 	}
+	f.DropletName = name
+	main := u.main()
+	if main == nil {
+		return f
+	}
+	names := u.names()
+	if len(names) == 0 {
+		u.refuse(weighsShape, main.server, "it has no server_name, and a route has a domain")
+		return f
+	}
+	f.Domain, f.Aliases = names[0], names[1:]
+	f.UpstreamScheme, f.UpstreamHost, f.UpstreamPort = u.to.scheme, u.to.host, u.to.port
+	within := u.of(main, main.passed[0])
+	for _, field := range resources.RouteTable().Fields() {
+		if field.Directive == "" {
+			continue
+		}
+		value := nginxDefaults[field.Directive]
+		if said := within.of(field.Directive); len(said) > 0 && len(said[0].Args) == 1 {
+			value = said[0].Args[0]
+		}
+		if value, err := resources.RouteTable().Check(field.Name, value); err == nil {
+			_ = resources.RouteTable().Set(&f, field.Name, value) // it has just been checked
+		}
+	}
+	u.https(&f, within)
+	return f
 }
 
-// pass notes where requests go. A route passes everything, under the path that was asked for.
-func (u *understanding) pass(d nginxconf.Directive, within []nginxconf.Directive) {
-	for _, w := range within {
-		if w.Name == "location" && !slices.Equal(w.Args, []string{"/"}) {
-			u.problem(w.Line, "location %s is passed on by itself, and a route has one location, /", strings.Join(w.Args, " "))
-		}
-		if w.Name == "if" {
-			u.problem(w.Line, "what is passed on depends on a condition")
-		}
-	}
-	u.passes = append(u.passes, d)
-}
-
-// fields makes a route's fields of what was read, or says why not.
-func (u *understanding) fields(name string) (f resources.RouteFields, err error) {
-	f = resources.RouteFields{DropletName: name, EnableSSL: new(u.ssl), RequireHealthy: new(false)}
-	if len(u.names) == 0 && len(u.problems) == 0 {
-		u.problems = append(u.problems, "it has no server_name, and a route has a domain")
-	}
-	u.target(&f)
-	if len(u.problems) > 0 {
-		return f, notUnderstood(u.file, strings.Join(u.problems, "; "))
-	}
-	f.Domain, f.Aliases = u.names[0], u.names[1:]
-	if u.hsts {
-		f.HSTS = new(true)
-	}
-	for _, directive := range slices.Sorted(maps.Keys(u.values)) {
-		if err := resources.RouteTable().SetDirective(&f, directive, u.values[directive]); err != nil {
-			return f, notUnderstood(u.file, err.Error())
-		}
-	}
-	return f, nil
-}
-
-// target works out the one upstream.
-func (u *understanding) target(f *resources.RouteFields) {
-	if len(u.passes) == 0 {
-		if len(u.problems) == 0 {
-			u.problems = append(u.problems, "it passes nothing on: there is no proxy_pass")
-		}
+// https says whether the route is served over HTTPS, and whether browsers are told so.
+func (u *understanding) https(f *resources.RouteFields, within scope) {
+	if !u.isHTTPS() {
+		f.EnableSSL = new(u.pending)
 		return
 	}
-	seen := ""
-	for _, d := range u.passes {
-		to := d.Args[0]
-		if text, ok := u.set[to]; ok {
-			to = text
-		}
-		if seen != "" && seen != to {
-			u.problem(d.Line, "it passes on to %s as well as to %s, and a route has one upstream", to, seen)
-			return
-		}
-		seen = to
-		if problem := u.upstream(to, f); problem != "" {
-			u.problem(d.Line, "%s", problem)
+	f.EnableSSL, f.HSTS = new(true), new(false)
+	for _, d := range within.of("add_header") {
+		if isHSTS(d) && maxAge(d.Args[1]) > 0 {
+			f.HSTS = new(true)
 		}
 	}
 }
 
-func (u *understanding) upstream(to string, f *resources.RouteFields) (problem string) {
+func isHSTS(d nginxconf.Directive) bool {
+	return len(d.Args) > 1 && strings.EqualFold(d.Args[0], "Strict-Transport-Security")
+}
+
+// maxAge returns the seconds in an HSTS header; 0 for none.
+func maxAge(value string) int {
+	for part := range strings.SplitSeq(value, ";") {
+		name, n, _ := strings.Cut(strings.TrimSpace(part), "=")
+		if strings.EqualFold(name, "max-age") {
+			seconds, _ := strconv.Atoi(strings.Trim(n, `"`))
+			return seconds
+		}
+	}
+	return 0
+}
+
+// nginxDefaults are what counts where nothing is said, of the directives that fields stand for.
+var nginxDefaults = map[string]string{
+	"client_max_body_size": "1m", "proxy_connect_timeout": "60s", "proxy_read_timeout": "60s", "proxy_send_timeout": "60s",
+}
+
+func (u *understanding) upstream(to string) (t target, problem string) {
 	at, err := url.Parse(to)
 	switch {
 	case strings.Contains(to, "$"):
-		return "proxy_pass to " + to + " is decided by variables"
+		return t, "proxy_pass to " + to + " is decided by variables"
 	case err != nil || (at.Scheme != "http" && at.Scheme != "https") || at.Host == "" || strings.HasPrefix(at.Host, "unix:"):
-		return "proxy_pass to " + to + " is not to a host and port"
+		return t, "proxy_pass to " + to + " is not to a host and port"
 	case (at.Path != "" && at.Path != "/") || at.RawQuery != "":
-		return "proxy_pass to " + to + " changes the path"
+		return t, "proxy_pass to " + to + " changes the path"
 	}
-	host := at.Host
-	if block, ok := u.upstreams[host]; ok {
-		if host, problem = oneServer(block); problem != "" {
-			return problem
+	hostPort := at.Host
+	if block, ok := u.upstreams[hostPort]; ok {
+		if hostPort, problem = oneServer(block); problem != "" {
+			return t, problem
 		}
+		u.groups = append(u.groups, block)
 	}
-	f.UpstreamScheme = at.Scheme
-	f.UpstreamHost, f.UpstreamPort = host, map[string]int{"http": 80, "https": 443}[at.Scheme]
-	if h, port, err := net.SplitHostPort(host); err == nil {
-		f.UpstreamHost = h
-		f.UpstreamPort, _ = strconv.Atoi(port) // 0 is refused with the route
+	t = target{scheme: at.Scheme, host: hostPort, port: map[string]int{"http": 80, "https": 443}[at.Scheme]}
+	if h, port, err := net.SplitHostPort(hostPort); err == nil {
+		t.host = h
+		t.port, _ = strconv.Atoi(port) // 0 is refused with the route
 	}
-	f.UpstreamHost = strings.Trim(f.UpstreamHost, "[]")
-	return ""
+	t.host = strings.Trim(t.host, "[]")
+	return t, ""
 }
 
 // oneServer returns the server of an upstream block. Both loopback addresses of one port are localhost.
@@ -220,58 +502,18 @@ func oneServer(block nginxconf.Directive) (host, problem string) {
 	return servers[0], ""
 }
 
-// coveredNames are directives whose work every route does, if with other values: they are no loss.
-var coveredNames = map[string]bool{
-	"listen": true, "server_name": true, "server": true, "upstream": true, "keepalive": true, "proxy_pass": true, "set": true,
-	"proxy_http_version": true, "ssl": true, "http2": true, "resolver": true, "resolver_timeout": true,
-	"ssl_certificate": true, "ssl_certificate_key": true, "ssl_protocols": true, "ssl_ciphers": true, "ssl_dhparam": true,
-	"ssl_prefer_server_ciphers": true, "ssl_session_cache": true, "ssl_session_timeout": true, "ssl_session_tickets": true,
-	"ssl_ecdh_curve": true, "ssl_stapling": true, "ssl_stapling_verify": true, "ssl_trusted_certificate": true,
-}
-
-// coveredHeaders are the request headers that every route sets.
-var coveredHeaders = []string{"host", "upgrade", "connection", "x-real-ip", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"}
-
-// covered reports whether every route does what a directive does.
-func covered(d nginxconf.Directive, within []nginxconf.Directive) bool {
-	first := ""
-	if len(d.Args) > 0 {
-		first = d.Args[0]
+func textOfDirective(d nginxconf.Directive) string {
+	text := strings.Join(append([]string{d.Name}, d.Args...), " ")
+	if d.Block != nil {
+		text += " { … }"
 	}
-	for _, w := range within {
-		if challenge(w) || toHTTPS(w) {
-			return true // with all that is in it
-		}
+	return text
+}
+
+// port is the one that routes are served on.
+func (u *understanding) port(tls bool) int {
+	if tls {
+		return cmp.Or(u.host.HTTPSPort, 443)
 	}
-	switch {
-	case coveredNames[d.Name], resources.RouteTable().HasDirective(d.Name), challenge(d), toHTTPS(d):
-		return true
-	case d.Name == "proxy_set_header":
-		return slices.Contains(coveredHeaders, strings.ToLower(first))
-	case d.Name == "add_header":
-		return strings.EqualFold(first, "Strict-Transport-Security")
-	case d.Name == "include":
-		return strings.HasSuffix(first, "/options-ssl-nginx.conf") || strings.HasSuffix(first, "proxy_params")
-	case d.Name == "location":
-		return first == "/"
-	case d.Name == "return":
-		// certbot has 404 follow its redirect, for names that are not the server's.
-		return redirects(d) || (len(within) > 0 && slices.ContainsFunc(within[len(within)-1].Block, toHTTPS))
-	}
-	return false
-}
-
-// redirects reports whether a return sends everybody to the same place over HTTPS, as a route with a certificate does.
-func redirects(d nginxconf.Directive) bool {
-	to := strings.Join(d.Args, " ")
-	return d.Name == "return" && (strings.HasPrefix(to, "301 https://$host") || strings.HasPrefix(to, "301 https://$server_name"))
-}
-
-func challenge(d nginxconf.Directive) bool {
-	return d.Name == "location" && strings.Contains(strings.Join(d.Args, " "), "/.well-known/acme-challenge")
-}
-
-// toHTTPS is the condition around certbot's redirect.
-func toHTTPS(d nginxconf.Directive) bool {
-	return d.Name == "if" && len(d.Block) == 1 && redirects(d.Block[0])
+	return cmp.Or(u.host.HTTPPort, 80)
 }

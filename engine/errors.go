@@ -19,6 +19,7 @@ const (
 	DomainConflict        Code = "DOMAIN_CONFLICT"
 	StalePlan             Code = "STALE_PLAN"
 	UnmanagedFile         Code = "UNMANAGED_FILE"
+	AdoptionRefused       Code = "ADOPTION_REFUSED"
 	PreconditionFailed    Code = "PRECONDITION_FAILED"
 	UpstreamUnhealthy     Code = "UPSTREAM_UNHEALTHY"
 	Locked                Code = "LOCKED"
@@ -73,7 +74,7 @@ type Error struct {
 	Outcome Outcome
 	// Step is the ID of the step that failed, if one did.
 	Step string
-	// Details are facts for programs: "field", "constraint", "nginx_output", "reason", "file", "holder", "step_kinds" and
+	// Details are facts for programs: "field", "constraint", "nginx_output", "reason", "file", "reasons" of an adoption, "holder", "step_kinds" and
 	// "program" of a change that another program has to recover, ….
 	Details map[string]any
 	// Err is the cause.

@@ -50,6 +50,9 @@ type Request struct {
 type Adoption struct {
 	File string `json:"file"` // of the site, absolute
 	Name string `json:"name"` // the droplet name it gets
+	// AcceptLosses takes the site over though its route does not do all that it does. What closes the site, its HTTPS, its
+	// addresses and its redirects are never lost.
+	AcceptLosses bool `json:"accept_losses,omitempty"`
 }
 
 // Desired asks for a whole desired state: what is managed and not in it goes.

@@ -30,6 +30,8 @@ type survey struct {
 	foreign []resources.Site
 	// before is how many of them nginx has read when it comes to the managed ones.
 	before int
+	// configuration is all that nginx reads but for managed sites.
+	configuration []nginxconf.Directive
 	// claims are the domains of all sites, found when they are first asked for: once for a whole batch of changes.
 	claims func() map[Claim][]claimant
 	// certificates are the files that those sites name as certificates and keys, with the file that names each.
@@ -128,8 +130,8 @@ func (s *survey) readConfiguration(e *Engine) error {
 		}
 		return failf(ConfigReadFailed, err, "read nginx's configuration")
 	}
-	s.foreign = resources.Sites(tree)
 	s.before, _ = serversBefore(tree)
+	s.foreign, s.configuration = resources.Sites(tree), tree
 	s.certificates = certificatesIn(tree)
 	s.settings.HostAccess = resources.AccessRules(tree)
 	if !r.sawEnabled {

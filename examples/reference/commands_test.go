@@ -67,7 +67,7 @@ func newUser(t *testing.T) *user {
 	}
 	u.env = append(os.Environ(), lab.Env()...)
 	u.env = append(u.env, "PATH="+bin+":"+os.Getenv("PATH"), "PROXY_MANAGER_PORT="+strconv.Itoa(u.port))
-	site := fmt.Sprintf("server {\n    listen %d;\n    server_name old.example.com;\n    location / { proxy_pass http://127.0.0.1:%d; }\n}\n",
+	site := fmt.Sprintf("server {\n    listen %d;\n    server_name old.example.com;\n    location / {\n        proxy_pass http://127.0.0.1:%d;\n        proxy_set_header Host $host;\n    }\n}\n",
 		lab.HTTPPort, lab.Upstream("old").Port())
 	if err := lab.Site("old.conf", site); err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ var table = map[engine.Code]meaning{
 	engine.DomainConflict:        {http.StatusConflict, refused},
 	engine.StalePlan:             {http.StatusConflict, stale},
 	engine.UnmanagedFile:         {http.StatusConflict, refused},
+	engine.AdoptionRefused:       {http.StatusConflict, refused},
 	engine.PreconditionFailed:    {http.StatusPreconditionFailed, refused},
 	PayloadTooLarge:              {http.StatusRequestEntityTooLarge, refused},
 	UnsupportedMediaType:         {http.StatusUnsupportedMediaType, refused},
