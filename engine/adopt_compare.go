@@ -111,6 +111,9 @@ func (c *comparison) listens(s *side) {
 	if said == nil {
 		said = []nginxconf.Directive{{Name: "listen", Args: []string{"80"}, File: s.server.File, Line: s.server.Line}} // as nginx does
 	}
+	if !slices.ContainsFunc(said, func(d nginxconf.Directive) bool { return !isIPv6Alone(d) }) {
+		c.lose(weighsListen, said[0], "%s: it listens on IPv6 alone, and a route on IPv4, too", textOfDirective(said[0]))
+	}
 	for _, d := range said {
 		one := nginxconf.Directive{Name: "server", Block: append([]nginxconf.Directive{d}, scope{s.server.Block}.of("ssl")...)}
 		for _, l := range resources.Sites([]nginxconf.Directive{one})[0].Listens {
@@ -119,6 +122,11 @@ func (c *comparison) listens(s *side) {
 			}
 		}
 	}
+}
+
+// isIPv6Alone reports whether a listen directive takes IPv6 and, as is nginx's default, nothing else.
+func isIPv6Alone(d nginxconf.Directive) bool {
+	return len(d.Args) > 0 && strings.HasPrefix(d.Args[0], "[::]:") && !slices.Contains(d.Args, "ipv6only=off")
 }
 
 func (c *comparison) socket(d nginxconf.Directive, l resources.Listen, s *side) {

@@ -235,6 +235,7 @@ func TestWhatDiffersIsSaidAndHasToBeAccepted(t *testing.T) {
 		"an answer's header":              {fmt.Sprintf(plainSite, "", "add_header X-Team shop;"), 8, "add_header X-Team shop"},
 		"a log":                           {fmt.Sprintf(plainSite, "access_log off;", ""), 4, "access_log off"},
 		"caching":                         {"proxy_cache_path /tmp/fpai-test-cache keys_zone=shop:1m;\n" + fmt.Sprintf(plainSite, "", "proxy_cache shop;"), 1, "counts for all sites"},
+		"IPv6 alone":                      {strings.Replace(fmt.Sprintf(plainSite, "", ""), "listen HTTP_PORT", "listen [::]:HTTP_PORT", 1), 2, "IPv6 alone"},
 		"the default place":               {strings.Replace(fmt.Sprintf(plainSite, "", ""), "listen HTTP_PORT", "listen HTTP_PORT default_server", 1), 2, "default_server"},
 		"another server":                  {fmt.Sprintf(plainSite, "", "") + "server { listen HTTP_PORT; server_name other.example.test; root /srv; }\n", 11, "other.example.test"},
 		"another upstream's server":       {fmt.Sprintf(plainSite, "", "") + "server { listen HTTP_PORT; server_name other.example.test; location / { proxy_pass http://127.0.0.1:9; proxy_set_header Host $host; } }\n", 11, "other.example.test"},
