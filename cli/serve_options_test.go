@@ -59,7 +59,7 @@ func TestAllowedHostsHistoryAndCAFileReachFacadeAndEngine(t *testing.T) {
 	o := s.engineOptions()
 	is.Equal(o.State.Keep, 2*time.Hour)
 	is.Equal(o.State.KeepApplies, 7)
-	is.Equal(o.Nginx.UpstreamCAFile, "/ca.pem")
+	is.Equal(o.Upstreams.CAFile, "/ca.pem")
 }
 
 func TestEveryCommandSaysWhichSettingsItTakes(t *testing.T) {

@@ -252,13 +252,14 @@ func (s *settings) engineOptions() engine.Options {
 		Nginx: engine.NginxOptions{
 			Bin: s.NginxBin, Conf: s.NginxConf, SitesAvailable: s.SitesAvailable, SitesEnabled: s.SitesEnabled,
 			HTTPPort: s.HTTPPort, HTTPSPort: s.HTTPSPort, Listen: s.NginxListen, TrustedProxies: s.TrustedProxies, NoDefaultServer: s.DefaultServer == "off",
-			UpstreamCAFile: s.UpstreamCAFile,
 		},
 		Certbot: engine.CertbotOptions{Bin: s.CertbotBin, ConfigDir: s.CertbotConfigDir, WorkDir: s.CertbotWorkDir, LogsDir: s.CertbotLogsDir},
 		ACME: engine.ACMEOptions{
 			DirectoryURL: s.ACMEDirectoryURL, Email: s.Email, RenewBefore: s.RenewBefore, RenewInterval: s.RenewCheckInterval,
 		},
-		Upstreams: engine.UpstreamOptions{CheckTimeout: s.HealthCheckTimeout, CheckPath: s.HealthCheckPath, Deny: s.UpstreamDeny},
+		Upstreams: engine.UpstreamOptions{
+			CheckTimeout: s.HealthCheckTimeout, CheckPath: s.HealthCheckPath, CAFile: s.UpstreamCAFile, Deny: s.UpstreamDeny,
+		},
 		State:     engine.StateOptions{Dir: s.StateDir, Keep: s.HistoryKeep, KeepApplies: s.HistoryKeepApplies},
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fullpotential-ai/proxy-manager/engine/host"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/journal"
 	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
 	"github.com/fullpotential-ai/proxy-manager/plan"
@@ -34,6 +33,10 @@ func (e *Engine) Apply(ctx context.Context, p *plan.Plan) (*Result, error) {
 		return nil, err
 	}
 	var result *Result
+	// Before anything is locked, and from the request: the plan's own steps are not taken on trust.
+	if ctx, err = e.askAhead(ctx, req.Routes); err != nil {
+		return nil, err
+	}
 	err = e.exclusively(ctx, p.Operation, func(ctx context.Context) error {
 		fresh, s, err := e.planAgain(ctx, p, req)
 		if err != nil {
@@ -66,7 +69,7 @@ func (e *Engine) execute(ctx context.Context, p *planned, s *survey) (*Result, e
 		e.warnDraining(ctx, a)
 	}
 	checks := leadingChecks(p.steps)
-	if err := host.ForEach(checks, 16, func(i int) error { return a.runStep(ctx, i) }); err != nil {
+	if err := e.sideBySide(ctx, checks, func(ctx context.Context, i int) error { return a.runStep(ctx, i) }); err != nil {
 		return nil, err
 	}
 	failed, err := a.carryOut(ctx, checks)

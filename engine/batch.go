@@ -53,6 +53,9 @@ func (e *Engine) Do(ctx context.Context, req Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.ctx, err = e.askAhead(ctx, req.Routes); err != nil {
+		return nil, err
+	}
 	e.mu.Lock()
 	e.queue = append(e.queue, c)
 	if !e.draining {
@@ -254,12 +257,7 @@ func (e *Engine) try(c *change, s *survey) error {
 	if err := pl.run(c.ctx); err != nil || c.req.checked {
 		return err
 	}
-	for _, check := range pl.checks {
-		if err := e.doCheckHealth(c.ctx, check.Step); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.sideBySide(c.ctx, len(pl.checks), func(ctx context.Context, i int) error { return e.doCheckHealth(ctx, pl.checks[i].Step) })
 }
 
 // claimInBatch refuses what a change before this one in the batch claims.

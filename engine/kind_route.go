@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
@@ -45,9 +44,9 @@ func (r route) Needs() []Resource { return routeNeeds }
 var routeNeeds = []Resource{sharedMaps, sharedDefault}
 
 // Plan plans the route's file, with the certificate that there is, and what is written anew once there is a better one.
-func (r route) Plan(_ context.Context, _ *host.Observer, b *Builder) error {
+func (r route) Plan(ctx context.Context, _ *host.Observer, b *Builder) error {
 	pl := b.pl
-	if err := pl.checkUpstream(r.Route); err != nil {
+	if err := pl.checkUpstreams(ctx, r.Route); err != nil {
 		return err
 	}
 	now, later, err := pl.certificateOf(r.Route)
@@ -98,15 +97,4 @@ func (pl *planner) routeAfterwards(name string) (resources.Route, bool) {
 		return t.route(), true
 	}
 	return resources.Route{}, false
-}
-
-// checkUpstream refuses an upstream where no route may point.
-func (pl *planner) checkUpstream(r resources.Route) error {
-	for _, denied := range pl.e.opts.Upstreams.Deny {
-		if slices.ContainsFunc(r.Upstreams(), func(u resources.Upstream) bool { return denied.Contains(u.Addr()) }) {
-			return failf(InvalidInput, nil, "upstream_host of %s is in %s, where no route may point (UPSTREAM_DENY)", r.Address(), denied).
-				with("field", "upstream_host").with("constraint", "must not be in "+denied.String())
-		}
-	}
-	return nil
 }

@@ -61,9 +61,6 @@ type NginxOptions struct {
 	// Listen are the addresses that generated servers listen on: "*", "[::]", "203.0.113.5", "[2001:db8::5]"; by default "*" and
 	// "[::]", all of the host's.
 	Listen []string
-	// UpstreamCAFile holds the CA certificates that upstreams with scheme https and a name are verified against; by default
-	// the system's.
-	UpstreamCAFile string
 	// Resolvers are the DNS servers that nginx asks for upstreams with a name; by default those of /etc/resolv.conf.
 	Resolvers []netip.AddrPort
 }
@@ -92,6 +89,9 @@ type ACMEOptions struct {
 type UpstreamOptions struct {
 	CheckTimeout time.Duration // by default 1 second
 	CheckPath    string        // where a route has none of its own; by default /health
+	// CAFile holds the authorities that upstreams with scheme https and a DNS name are verified against; by default those of
+	// the system.
+	CAFile string
 	// Deny are networks that no upstream may be in; nil stands for link-local ones, where clouds keep their metadata.
 	Deny []netip.Prefix
 }
@@ -171,8 +171,8 @@ func (o *Options) check() error {
 		}
 		*p.path = filepath.Clean(*p.path)
 	}
-	if f := o.Nginx.UpstreamCAFile; f != "" && !filepath.IsAbs(f) {
-		return outOfRange("Nginx.UpstreamCAFile", f, "an absolute path")
+	if p := o.Upstreams.CAFile; p != "" && (!filepath.IsAbs(p) || filepath.Clean(p) != p) {
+		return outOfRange("Upstreams.CAFile", p, "an absolute path")
 	}
 	const maxPort, longest = 65535, math.MaxInt64
 	for _, n := range []struct {

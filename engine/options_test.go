@@ -19,7 +19,7 @@ func TestAnOptionOutOfRangeIsNamed(t *testing.T) {
 		"State.Dir":              func(o *engine.Options) { o.State.Dir = "./state" },
 		"Nginx.HTTPPort":         func(o *engine.Options) { o.Nginx.HTTPPort = 65536 },
 		"Nginx.HTTPSPort":        func(o *engine.Options) { o.Nginx.HTTPSPort = 80 },
-		"Nginx.UpstreamCAFile":   func(o *engine.Options) { o.Nginx.UpstreamCAFile = "ca.pem" },
+		"Upstreams.CAFile":       func(o *engine.Options) { o.Upstreams.CAFile = "ca.pem" },
 		"Certbot.Timeout":        func(o *engine.Options) { o.Certbot.Timeout = -time.Second },
 		"Upstreams.CheckTimeout": func(o *engine.Options) { o.Upstreams.CheckTimeout = -1 },
 		"State.KeepApplies":      func(o *engine.Options) { o.State.KeepApplies = -1 },

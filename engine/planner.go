@@ -56,6 +56,7 @@ type planner struct {
 	own     []journal.Step         // steps of resources that are no sites
 	checks  []journal.Step
 	sites   map[int]*sitesSteps // by depth
+	leads   *destinations       // see [planner.destinations]
 	adopted *adoption           // the site that becomes a route, if one does
 	certs   certificates
 	asks    []ask            // what follows the first reload
@@ -101,7 +102,10 @@ func (pl *planner) planAll(ctx context.Context) error {
 		return err
 	}
 	if pl.req.Rollback != "" {
-		return pl.planRollback(pl.req.Rollback)
+		if err := pl.planRollback(pl.req.Rollback); err != nil {
+			return err
+		}
+		return pl.checkRestored(ctx)
 	}
 	if err := pl.planAdoption(); err != nil {
 		return err

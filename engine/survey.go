@@ -64,19 +64,22 @@ func (e *Engine) survey(ctx context.Context) (*survey, error) {
 
 // settings returns what rendering depends on beside the route.
 func (e *Engine) settings(b *nginx.Build) (resources.Settings, error) {
-	o := e.opts
-	s := resources.Settings{
-		HTTPPort: o.Nginx.HTTPPort, HTTPSPort: o.Nginx.HTTPSPort, Listen: o.Nginx.Listen, IPv6: hasIPv6(), Nginx: b.Version, OpenSSL: b.OpenSSL,
-		Webroot: e.Webroot(), Resolvers: o.Nginx.Resolvers, TrustedProxies: o.Nginx.TrustedProxies,
-		UpstreamCAFile: o.Nginx.UpstreamCAFile,
-	}
+	s := e.reach()
+	s.HTTPPort, s.HTTPSPort, s.Listen, s.Nginx, s.OpenSSL = e.opts.Nginx.HTTPPort, e.opts.Nginx.HTTPSPort, e.opts.Nginx.Listen, b.Version, b.OpenSSL
+	s.Webroot, s.TrustedProxies = e.Webroot(), e.opts.Nginx.TrustedProxies
+	return s, nil
+}
+
+// reach returns the settings by which nginx reaches upstreams.
+func (e *Engine) reach() resources.Settings {
+	s := resources.Settings{IPv6: hasIPv6(), Resolvers: e.opts.Nginx.Resolvers, UpstreamCAFile: e.opts.Upstreams.CAFile}
 	if s.Resolvers == nil {
 		s.Resolvers = systemResolvers()
 	}
 	if _, err := os.Stat(systemCAs); err == nil && s.UpstreamCAFile == "" {
 		s.UpstreamCAFile = systemCAs
 	}
-	return s, nil
+	return s
 }
 
 // noteSettings has a plan depend on what its texts were made with, by the names that people know it by: so a saved plan says

@@ -30,14 +30,13 @@ func (v *vhost) upstream() {
 	})
 }
 
-// localServers lists both loopback addresses, since an application on localhost may listen on either. The second is a
-// backup, asked when the first refuses. max_fails=0, or nginx would leave out an address for ten seconds after an
+// localServers lists both loopback addresses, since an application on localhost may listen on either. max_fails=0, or nginx would leave out an address for ten seconds after an
 // application's restart, and answer 502 for both.
 func (v *vhost) localServers() {
-	port := uint16(v.to.Port)
-	v.Directive("server", netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port).String(), "max_fails=0")
-	if v.host.IPv6 {
-		v.Directive("server", netip.AddrPortFrom(netip.IPv6Loopback(), port).String(), "max_fails=0", "backup")
+	params := []string{"max_fails=0"}
+	for _, addr := range v.host.Loopbacks() {
+		v.Directive("server", append([]string{netip.AddrPortFrom(addr, uint16(v.to.Port)).String()}, params...)...)
+		params = []string{"max_fails=0", "backup"}
 	}
 }
 
@@ -86,20 +85,21 @@ func (v *vhost) resolve() {
 	v.Expand("set", "$fpai_upstream", nginxconf.Join(v.to.URL(), ""))
 }
 
+// UpstreamVerifyDepth is how many certificates may stand between an upstream's own and its root.
+const UpstreamVerifyDepth = 3
+
 // upstreamTLS speaks TLS to the upstream, by its own name. An upstream with a DNS name is verified where the host has a
-// CA file for that. One with an address can't be: nginx compares DNS names only, which certificates for an address don't
-// have. Sessions are reused, as is nginx's default.
+// CA file for that. Sessions are reused, as is nginx's default.
 func (v *vhost) upstreamTLS() {
 	v.Directive("proxy_ssl_protocols", "TLSv1.2", "TLSv1.3")
 	v.Directive("proxy_ssl_name", v.to.Host)
-	if v.to.Addr().IsValid() {
-		return
+	if v.to.ServerName() != "" {
+		v.Directive("proxy_ssl_server_name", "on")
 	}
-	v.Directive("proxy_ssl_server_name", "on")
-	if v.to.ByName() && v.host.UpstreamCAFile != "" {
+	if v.host.Verifies(v.to) {
 		v.Directive("proxy_ssl_trusted_certificate", v.host.UpstreamCAFile)
 		v.Directive("proxy_ssl_verify", "on")
-		v.Directive("proxy_ssl_verify_depth", "3")
+		v.Directive("proxy_ssl_verify_depth", strconv.Itoa(UpstreamVerifyDepth))
 	}
 }
 

@@ -119,6 +119,21 @@ func ParseListen(text string) (string, error) {
 	}
 }
 
+// Verifies reports whether nginx makes an upstream with scheme https prove its name. One with an address can't: nginx
+// compares DNS names only, which certificates for an address don't have.
+func (s *Settings) Verifies(u Upstream) bool {
+	return u.Scheme == "https" && u.ByName() && s.UpstreamCAFile != ""
+}
+
+// Loopbacks are the addresses at which nginx looks for an upstream on localhost: the second is asked when the first refuses.
+func (s *Settings) Loopbacks() []netip.Addr {
+	addrs := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	if s.IPv6 {
+		addrs = append(addrs, netip.IPv6Loopback())
+	}
+	return addrs
+}
+
 // checkPath makes sure that nginx reads the file that is meant: a relative path would be looked up below its prefix, and
 // the TLS directives give "data:" and "engine:" a meaning of their own.
 func checkPath(what, p string) error {

@@ -32,6 +32,14 @@ func (u Upstream) Addr() netip.Addr {
 // ByName reports whether DNS has to be asked for the upstream.
 func (u Upstream) ByName() bool { return u.Host != localhost && !isAddress(u.Host) }
 
+// ServerName is the name that an upstream with scheme https is asked for by (SNI): empty for one that has an address.
+func (u Upstream) ServerName() string {
+	if u.Addr().IsValid() {
+		return ""
+	}
+	return u.Host
+}
+
 // HostPort returns host and port as in a URL: "localhost:8001", "[2001:db8::1]:443".
 func (u Upstream) HostPort() string { return net.JoinHostPort(u.Host, strconv.Itoa(u.Port)) }
 
