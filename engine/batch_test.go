@@ -125,12 +125,17 @@ func (h *realHost) clashingUpstream(r resources.Route) string {
 
 func TestWhoGivesUpWhileOthersAreBeforeItHasChangedNothing(t *testing.T) {
 	is, h := begin(t, enginetest.Options{})
-	slow := h.Upstream("slow")
-	slow.SetDelay(500 * time.Millisecond) // so that the first change takes that long
+	var once sync.Once
+	begun := make(chan struct{})
+	slow := engine.WithEvents(t.Context(), func(ev engine.Event) {
+		if ev.Type == engine.StepStarted && ev.Step.Kind == plan.WriteFile {
+			once.Do(func() { close(begun); time.Sleep(500 * time.Millisecond) }) // so that the first change takes that long
+		}
+	})
 	var first sync.WaitGroup
 	var firstErr error
-	first.Go(func() { _, firstErr = h.Do(t.Context(), engine.Put(route(t, "slow", slow.Port()))) })
-	enginetest.Until(t, 10*time.Second, "the first change is under way", func() bool { return slow.Requests() > 0 })
+	first.Go(func() { _, firstErr = h.Do(slow, engine.Put(h.route("slow"))) })
+	<-begun
 
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())

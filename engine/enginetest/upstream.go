@@ -38,9 +38,13 @@ func (l *Lab) Upstream(name string) *Upstream {
 	return l.upstream(name, nil)
 }
 
-// UpstreamTLS starts a service that speaks HTTPS, with a certificate for localhost and 127.0.0.1 by the lab's own CA.
-func (l *Lab) UpstreamTLS(name string) *Upstream {
-	certPEM, keyPEM, err := l.ca.issue("localhost", "127.0.0.1")
+// UpstreamTLS starts a service that speaks HTTPS, with a certificate by the lab's own CA: for the given names, or for localhost
+// and 127.0.0.1.
+func (l *Lab) UpstreamTLS(name string, names ...string) *Upstream {
+	if len(names) == 0 {
+		names = []string{"localhost", "127.0.0.1"}
+	}
+	certPEM, keyPEM, err := l.ca.issue(names...)
 	l.must(err)
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	l.must(err)
