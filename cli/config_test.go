@@ -149,6 +149,7 @@ func TestAWrongSettingIsRefusedWithItsNameItsValueAndWhatIsAllowed(t *testing.T)
 		"RENEW_CHECK_INTERVAL":    {"1s", "a duration"},
 		"TRUSTED_PROXIES":         {"10.0.0.0/33", "networks"},
 		"DEFAULT_SERVER":          {"on", "auto or off"},
+		"UPSTREAM_CA_FILE":        {"ca.pem", "an absolute path"},
 		"UPSTREAM_DENY":           {"everything", "networks"},
 		"LOG_LEVEL":               {"loud", "debug or info or warn or error"},
 		"LOG_FORMAT":              {"xml", "json or text"},
@@ -157,7 +158,6 @@ func TestAWrongSettingIsRefusedWithItsNameItsValueAndWhatIsAllowed(t *testing.T)
 		"PROXY_MANAGER_ALLOWED_HOSTS": {"pm.example,a/b", "host names"},
 		"HISTORY_KEEP":                {"7", "a duration from 1m"},
 		"HISTORY_KEEP_APPLIES":        {"0", "a number of applies"},
-		"UPSTREAM_CA_FILE":            {"ca.pem", "an absolute path"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(binary, "list")

@@ -87,7 +87,6 @@ var settingsTable = []setting{
 	{"NGINX_SITES_ENABLED", "/etc/nginx/sites-enabled", "directory of the links to the enabled sites", to(absolutePath, func(s *settings) *string { return &s.SitesEnabled }), useHost},
 	{"NGINX_HTTP_PORT", "80", "port of HTTP in generated servers", to(portNumber, func(s *settings) *int { return &s.HTTPPort }), useHost},
 	{"NGINX_HTTPS_PORT", "443", "port of HTTPS in generated servers", to(portNumber, func(s *settings) *int { return &s.HTTPSPort }), useHost},
-	{"UPSTREAM_CA_FILE", "", "CA certificates that upstreams spoken to by https are verified against; unset for the system's", to(absolutePath, func(s *settings) *string { return &s.UpstreamCAFile }), usePlan},
 	{"CERTBOT_BIN", "/usr/bin/certbot", "certbot's program", to(absolutePath, func(s *settings) *string { return &s.CertbotBin }), useHost},
 	{"CERTBOT_CONFIG_DIR", "", "certbot's --config-dir; unset for certbot's own default", to(absolutePath, func(s *settings) *string { return &s.CertbotConfigDir }), useHost},
 	{"CERTBOT_WORK_DIR", "", "certbot's --work-dir; unset for certbot's own default", to(absolutePath, func(s *settings) *string { return &s.CertbotWorkDir }), useHost},
@@ -103,7 +102,8 @@ var settingsTable = []setting{
 	{"NGINX_LISTEN", "*,[::]", "addresses that generated servers listen on", to(listens, func(s *settings) *[]string { return &s.NginxListen }), usePlan},
 	{"TRUSTED_PROXIES", "", "networks whose X-Forwarded-For is believed", to(networks, func(s *settings) *[]netip.Prefix { return &s.TrustedProxies }), usePlan},
 	{"DEFAULT_SERVER", "auto", "auto: own the default server of a port where no other site does; off: never", to(choice("auto", "off"), func(s *settings) *string { return &s.DefaultServer }), usePlan},
-	{"UPSTREAM_DENY", "169.254.0.0/16,fe80::/10", "networks at which no route may point", to(networks, func(s *settings) *[]netip.Prefix { return &s.UpstreamDeny }), useHost},
+	{"UPSTREAM_CA_FILE", "", "authorities that upstreams with https and a name are verified against; unset for the system's", to(absolutePath, func(s *settings) *string { return &s.UpstreamCAFile }), usePlan},
+	{"UPSTREAM_DENY", "169.254.0.0/16,fe80::/10", "networks at which no route may point, however the address is written", to(networks, func(s *settings) *[]netip.Prefix { return &s.UpstreamDeny }), useHost},
 	{"LOG_LEVEL", "info", "least level that serve logs", to(choice("debug", "info", "warn", "error"), func(s *settings) *string { return &s.LogLevel }), useServe},
 	{"LOG_FORMAT", "json", "form of serve's log", to(choice("json", "text"), func(s *settings) *string { return &s.LogFormat }), useServe},
 	{"SERVICE_NAME", "proxy-manager", "name under which serve presents itself", to(plainText, func(s *settings) *string { return &s.ServiceName }), useServe},
@@ -260,6 +260,6 @@ func (s *settings) engineOptions() engine.Options {
 		Upstreams: engine.UpstreamOptions{
 			CheckTimeout: s.HealthCheckTimeout, CheckPath: s.HealthCheckPath, CAFile: s.UpstreamCAFile, Deny: s.UpstreamDeny,
 		},
-		State:     engine.StateOptions{Dir: s.StateDir, Keep: s.HistoryKeep, KeepApplies: s.HistoryKeepApplies},
+		State: engine.StateOptions{Dir: s.StateDir, Keep: s.HistoryKeep, KeepApplies: s.HistoryKeepApplies},
 	}
 }

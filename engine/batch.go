@@ -24,6 +24,7 @@ type change struct {
 	sites  []string
 	result *Result
 	err    error
+	told   []string // what its own plan warns of, and that of all together may not
 	done   chan struct{}
 	ended  bool // belongs to whoever drains the queue
 }
@@ -257,6 +258,7 @@ func (e *Engine) try(c *change, s *survey) error {
 	if err := pl.run(c.ctx); err != nil || c.req.checked {
 		return err
 	}
+	c.told = pl.warnings
 	return e.sideBySide(c.ctx, len(pl.checks), func(ctx context.Context, i int) error { return e.doCheckHealth(ctx, pl.checks[i].Step) })
 }
 
@@ -348,6 +350,12 @@ func (e *Engine) shareOf(r *Result, c *change) *Result {
 	p.Changes = slices.DeleteFunc(slices.Clone(p.Changes), func(c plan.Change) bool { return !serves(c.Address) || e.isImplied(c.Address) })
 	p.Steps = slices.DeleteFunc(slices.Clone(p.Steps), func(s plan.Step) bool { return !serves(s.Address) })
 	p.Summary = summarise(p.Changes)
+	p.Warnings = slices.Clone(p.Warnings)
+	for _, w := range c.told {
+		if !slices.Contains(p.Warnings, w) {
+			p.Warnings = append(p.Warnings, w)
+		}
+	}
 	return &Result{ID: r.ID, Plan: &p, Duration: r.Duration}
 }
 

@@ -47,6 +47,14 @@ func TestWhatPassesTheGateIsServedAndWhatDoesNotWouldNotBe(t *testing.T) {
 	stranger := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(stranger.Close)
 	strangers := stranger.Listener.Addr().(*net.TCPAddr).Port
+	names.FailIPv6("four.internal", "127.0.0.1", 2)
+	names.FailIPv6("fournx.internal", "127.0.0.1", 3)
+	six, err := net.Listen("tcp", "[::1]:0")
+	is.NoErr(err)
+	t.Cleanup(func() { six.Close() })
+	go http.Serve(six, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	names.Set("six.internal", "::1")
+	sixth := six.Addr().(*net.TCPAddr).Port
 	cases := []struct {
 		name   string
 		change []func(*resources.RouteFields)
@@ -58,6 +66,11 @@ func TestWhatPassesTheGateIsServedAndWhatDoesNotWouldNotBe(t *testing.T) {
 		{"dns", at(to("app.internal", h.up.Port())), true, ""},
 		{"alias", at(to("alias.internal", h.up.Port())), true, ""},
 		{"half", at(to("half.internal", h.up.Port())), true, ""},
+		{"six", at(to("six.internal", sixth)), true, ""},
+		{"sixaddress", at(to("::1", sixth)), true, ""},
+		{"sixlocal", at(to("localhost", sixth)), true, ""},
+		{"four", at(to("four.internal", h.up.Port())), false, "SERVFAIL"},
+		{"fournx", at(to("fournx.internal", h.up.Port())), false, "NXDOMAIN"},
 		{"hosts", at(to(hostsName(t), h.up.Port())), false, "/etc/hosts"},
 		{"nobody", at(to("nobody.internal", h.up.Port())), false, "make a DNS record"},
 		{"nowhere", at(to("nowhere.internal", h.up.Port())), false, "has no address"},

@@ -92,7 +92,8 @@ type UpstreamOptions struct {
 	// CAFile holds the authorities that upstreams with scheme https and a DNS name are verified against; by default those of
 	// the system.
 	CAFile string
-	// Deny are networks that no upstream may be in; nil stands for link-local ones, where clouds keep their metadata.
+	// Deny are networks that no upstream may be in, however its address is written, and whatever a name resolves to when a
+	// change is planned and applied; nil stands for link-local ones, where clouds keep their metadata.
 	Deny []netip.Prefix
 }
 
@@ -171,8 +172,11 @@ func (o *Options) check() error {
 		}
 		*p.path = filepath.Clean(*p.path)
 	}
-	if p := o.Upstreams.CAFile; p != "" && (!filepath.IsAbs(p) || filepath.Clean(p) != p) {
-		return outOfRange("Upstreams.CAFile", p, "an absolute path")
+	if p := &o.Upstreams.CAFile; *p != "" {
+		if !filepath.IsAbs(*p) {
+			return outOfRange("Upstreams.CAFile", *p, "an absolute path")
+		}
+		*p = filepath.Clean(*p)
 	}
 	const maxPort, longest = 65535, math.MaxInt64
 	for _, n := range []struct {

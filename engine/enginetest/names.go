@@ -28,6 +28,7 @@ type record struct {
 	addrs  []netip.Addr
 	alias  string
 	code   byte
+	code6  byte // for questions about IPv6
 	silent bool
 	byTCP  bool
 }
@@ -84,6 +85,11 @@ func (n *Names) Alias(name, of string) { n.set(name, record{alias: of}) }
 
 // Fail makes questions for a name end with an error code, such as 2 for SERVFAIL.
 func (n *Names) Fail(name string, code byte) { n.set(name, record{code: code}) }
+
+// FailIPv6 makes a name resolve to an IPv4 address, and questions for its IPv6 addresses end with an error code.
+func (n *Names) FailIPv6(name, addr string, code byte) {
+	n.set(name, record{addrs: []netip.Addr{netip.MustParseAddr(addr)}, code6: code})
+}
 
 // Silence leaves questions for a name without an answer.
 func (n *Names) Silence(name string) { n.set(name, record{silent: true}) }
@@ -144,6 +150,9 @@ func (n *Names) answer(query []byte, udp bool) []byte {
 	}
 	if !ok {
 		r.code = 3 // NXDOMAIN
+	}
+	if query[end-3] == 28 && r.code6 != 0 {
+		r = record{code: r.code6}
 	}
 	msg := append([]byte{query[0], query[1], 0x81, 0x80 | r.code, 0, 1, 0, 0, 0, 0, 0, 0}, query[12:end]...)
 	if udp && r.byTCP {
