@@ -204,7 +204,7 @@ func TestASignalInTheMiddleOfAnApplyLeavesBeforeOrAfter(t *testing.T) {
 	h.write("proxies.json", large)
 
 	for _, kind := range []string{plan.CheckHealth, plan.WriteFile, plan.CreateSymlink, plan.TestConfig, plan.Reload} {
-		switch code := h.interrupt(kind, syscall.SIGINT); code {
+		switch code := h.interrupt(kind, syscall.SIGINT, io.Discard); code {
 		case 1, 3:
 			is.Equal(h.Tree().Diff(before), "") // it failed, so nothing of it is left
 			is.True(code == 3 || kind == plan.CheckHealth)
@@ -219,12 +219,7 @@ func TestASignalInTheMiddleOfAnApplyLeavesBeforeOrAfter(t *testing.T) {
 }
 
 // interrupt applies, sends a signal as soon as a step of this kind has begun, and returns the exit code.
-func (h *host) interrupt(kind string, signal os.Signal) int {
-	h.t.Helper()
-	return h.interruptTold(kind, signal, io.Discard)
-}
-
-func (h *host) interruptTold(kind string, signal os.Signal, stderr io.Writer) int {
+func (h *host) interrupt(kind string, signal os.Signal, stderr io.Writer) int {
 	h.t.Helper()
 	cmd := h.command("apply", "--auto-approve", "--json")
 	cmd.Stderr = stderr
@@ -259,7 +254,15 @@ func TestCtrlCInAHealthCheckIsToldAsAnInterruptionAndNotAsATimeOut(t *testing.T)
 	h.desire(silent.Addr().(*net.TCPAddr).Port, "alpha")
 	before := h.Tree()
 	var stderr strings.Builder
-	code := h.interruptTold(plan.CheckHealth, syscall.SIGINT, &stderr)
+	cmd := h.command("apply", "--auto-approve")
+	cmd.Stderr = &stderr
+	is.NoErr(cmd.Start())
+	asked, err := silent.Accept()
+	is.NoErr(err)
+	defer asked.Close()
+	is.NoErr(cmd.Process.Signal(syscall.SIGINT))
+	_ = cmd.Wait() // its exit code is the result
+	code := cmd.ProcessState.ExitCode()
 	is.Equal(code, 1)
 	is.True(strings.Contains(stderr.String(), "interrupt"))
 	is.True(!strings.Contains(stderr.String(), "did not answer"))

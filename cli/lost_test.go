@@ -135,9 +135,9 @@ func TestAClosedPipeOrALostSessionEndsAnApplyInGoodOrder(t *testing.T) {
 		h.must("apply", "--auto-approve", "-f", h.desire(port, "alpha"))
 		h.desire(port, "alpha", "beta", "gamma")
 	}
-	for _, kind := range []string{plan.WriteFile, plan.CreateSymlink, plan.TestConfig} {
+	for _, kind := range []string{plan.WriteFile, plan.CreateSymlink, plan.TestConfig, plan.Reload} {
 		var said strings.Builder
-		settled(h.interruptTold(kind, syscall.SIGHUP, &said), said.String())
+		settled(h.interrupt(kind, syscall.SIGHUP, &said), said.String())
 		code, stderr := h.cutOff(kind)
 		is.True(code == 0 || strings.Contains(stderr, "nobody reads the output any more"))
 		settled(code, stderr)

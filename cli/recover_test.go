@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +23,7 @@ func TestRecoverTakesBackWhatAKilledApplyLeftAndItsDryRunOnlySaysSo(t *testing.T
 	is.Equal(decode[map[string]bool](t, h.must("recover", "--dry-run", "--json").stdout), map[string]bool{"interrupted": false})
 
 	h.desire(port, "alpha", "beta")
-	is.Equal(h.interrupt(plan.TestConfig, syscall.SIGKILL), -1)
+	is.Equal(h.interrupt(plan.TestConfig, syscall.SIGKILL, io.Discard), -1)
 	middle := h.Tree()
 	is.True(middle.Diff(before) != "")
 	is.True(strings.Contains(h.must("recover", "--dry-run").stdout, "An apply was interrupted"))
@@ -46,7 +47,7 @@ func TestRecoverExits0OnlyIfNginxCouldStart(t *testing.T) {
 	is.True(strings.Contains(got.stdout, "route.alpha was disabled"))
 	is.NoErr(h.TestNginx())
 	is.True(strings.Contains(h.must("recover").stdout, "Nothing to recover"))
-	is.Equal(decode[map[string]any](t, h.must("recover", "--json").stdout), map[string]any{"rolled_back": false})
+	is.Equal(decode[map[string]any](t, h.must("recover", "--json").stdout), map[string]any{"recovered": false, "rolled_back": false})
 
 	is.NoErr(h.Site("hand.conf", "nonsense on;\n"))
 	for _, args := range [][]string{{"recover"}, {"recover", "--json"}} {

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/fullpotential-ai/proxy-manager/cli"
 	"github.com/matryer/is"
 )
+
+var oneAtATime sync.Mutex
 
 // atTerminal runs the program in this process as a person at a terminal would, who types answer.
 func (h *host) atTerminal(answer string, env []string, args ...string) outcome {
@@ -23,6 +26,8 @@ func (h *host) atTerminal(answer string, env []string, args ...string) outcome {
 		In: strings.NewReader(answer), Out: &stdout, Err: &stderr, Getenv: func(name string) string { return vars[name] },
 		InTerminal: true, OutTerminal: true, ErrTerminal: true,
 	}
+	oneAtATime.Lock() // a program has one set of flags
+	defer oneAtATime.Unlock()
 	code := cli.Main(append([]string{"proxy-manager"}, args...), streams)
 	return outcome{code: code, stdout: stdout.String(), stderr: stderr.String()}
 }

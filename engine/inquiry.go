@@ -73,12 +73,11 @@ func (e *Engine) askAhead(ctx context.Context, routes []resources.Route) (contex
 	if len(routes) > maxAhead {
 		return ctx, nil
 	}
-	limited, cancel := q.limit(ctx, len(routes))
+	changing := slices.DeleteFunc(slices.Clone(routes), e.keeps)
+	limited, cancel := q.limit(ctx, len(changing))
 	defer cancel()
-	_ = host.ForEach(len(routes), maxAhead, func(i int) error {
-		if r := routes[i]; !e.keeps(r) {
-			e.askFor(limited, q, r)
-		}
+	_ = host.ForEach(len(changing), maxAhead, func(i int) error {
+		e.askFor(limited, q, changing[i])
 		return nil
 	})
 	if ctx.Err() != nil {

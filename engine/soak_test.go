@@ -74,6 +74,7 @@ type world struct {
 
 	quiet        sync.Mutex   // held while somebody disturbs, and while a visitor looks
 	disturbances atomic.Int64 // odd while one is on its way, doubled
+	graver       atomic.Int64 // those that may take back what the engine has seen before it has told it
 	changes      int
 	seen, unseen int
 	failed       int
@@ -104,7 +105,7 @@ func (w *world) change(ctx context.Context) {
 	if deletes {
 		req = engine.Delete(name)
 	}
-	before := w.disturbances.Load()
+	before, graver := w.disturbances.Load(), w.graver.Load()
 	_, err := w.eng.Do(ctx, req)
 	after := w.disturbances.Load()
 	w.changes++
@@ -124,7 +125,7 @@ func (w *world) change(ctx context.Context) {
 	w.ports[name] = port
 	w.quiet.Lock()
 	defer w.quiet.Unlock()
-	if after%2 == 1 || w.disturbances.Load() != after {
+	if after%2 == 1 || w.disturbances.Load() != after || w.graver.Load() != graver {
 		w.unseen++
 		return
 	}
@@ -147,7 +148,7 @@ func (w *world) blamed(err error) bool {
 // disturb does to the host what others do, until ctx ends; then nginx runs, alone.
 func (w *world) disturb(ctx context.Context) {
 	r := rand.New(rand.NewPCG(*soakSeed, 2))
-	deeds := []func(){w.hup, w.hup, w.hup, w.restart, func() { w.upgrade(r) }, func() { w.edit(r) }, func() { w.remove(r) }}
+	deeds := []func(){w.restart, func() { w.upgrade(r) }, func() { w.edit(r) }, func() { w.remove(r) }}
 	for {
 		select {
 		case <-ctx.Done():
@@ -157,8 +158,12 @@ func (w *world) disturb(ctx context.Context) {
 		w.quiet.Lock()
 		w.disturbances.Add(1)
 		if w.lab.MasterPID() == 0 {
+			w.graver.Add(1)
 			w.restart() // somebody notices
+		} else if r.IntN(2) == 0 {
+			w.hup()
 		} else {
+			w.graver.Add(1)
 			deeds[r.IntN(len(deeds))]()
 		}
 		w.disturbances.Add(1)

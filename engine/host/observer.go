@@ -202,7 +202,7 @@ func (o *Observer) Contents() map[string]string {
 	defer o.mu.Unlock()
 	m := make(map[string]string, len(o.seen))
 	for path, state := range o.seen {
-		if isContent(state) {
+		if isContent(path, state) {
 			m[path] = state
 		}
 	}
@@ -215,7 +215,7 @@ func (o *Observer) Holds(contents map[string]string) bool {
 	defer o.mu.Unlock()
 	n := 0
 	for path, state := range o.seen {
-		if !isContent(state) {
+		if !isContent(path, state) {
 			continue
 		}
 		if n++; contents[path] != state {
@@ -225,6 +225,7 @@ func (o *Observer) Holds(contents map[string]string) bool {
 	return n == len(contents)
 }
 
-func isContent(state string) bool {
-	return state != "absent" && !strings.HasPrefix(state, "directory") && !strings.HasPrefix(state, matchesPrefix)
+// isContent leaves out what is noted by another name than a path: the settings that texts are made with, of which nginx knows nothing.
+func isContent(path, state string) bool {
+	return filepath.IsAbs(path) && state != "absent" && !strings.HasPrefix(state, "directory") && !strings.HasPrefix(state, matchesPrefix)
 }
