@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,16 +127,16 @@ func (h *realHost) clashingUpstream(r resources.Route) string {
 func TestWhoGivesUpWhileOthersAreBeforeItHasChangedNothing(t *testing.T) {
 	is, h := begin(t, enginetest.Options{})
 	var once sync.Once
-	begun := make(chan struct{})
+	var begun atomic.Bool
 	slow := engine.WithEvents(t.Context(), func(ev engine.Event) {
 		if ev.Type == engine.StepStarted && ev.Step.Kind == plan.WriteFile {
-			once.Do(func() { close(begun); time.Sleep(500 * time.Millisecond) }) // so that the first change takes that long
+			once.Do(func() { begun.Store(true); time.Sleep(500 * time.Millisecond) }) // so that the first change takes that long
 		}
 	})
 	var first sync.WaitGroup
 	var firstErr error
 	first.Go(func() { _, firstErr = h.Do(slow, engine.Put(h.route("slow"))) })
-	<-begun
+	enginetest.Until(t, 10*time.Second, "the first change is under way", begun.Load)
 
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
