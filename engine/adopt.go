@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/adopt"
 	"github.com/fullpotential-ai/proxy-manager/plan"
 	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
@@ -23,7 +24,7 @@ func Adopt(file, name string) Request {
 
 // An adoption is what is known of a site that becomes a route.
 type adoption struct {
-	*understanding
+	site    *adopt.Site
 	route   resources.Route
 	file    string // the site's own
 	content *plan.State
@@ -48,18 +49,8 @@ func (pl *planner) planAdoption() error {
 	if err := pl.understand(a); err != nil {
 		return err
 	}
-	fields := a.fields(pl.req.Adopt.Name, pl.routeAt(a))
-	fields.Enabled = new(len(a.links) > 0 || pl.included(a.file))
-	a.access()
-	if a.has(SeverityRefused) && a.main() == nil {
-		return a.verdict(false)
-	}
-	var err error
-	if a.route, err = resources.NewRoute(fields); err != nil {
-		if a.has(SeverityRefused) {
-			return a.verdict(false) // which is why
-		}
-		a.refuse(weighsShape, a.main().server, "no route can be made of it: %v", err)
+	var ok bool
+	if a.route, ok = a.site.Route(pl.req.Adopt.Name, pl.routeAt(a), len(a.links) > 0 || pl.included(a.file)); !ok {
 		return a.verdict(false)
 	}
 	pl.noteDefaultPlace(a)
@@ -69,57 +60,19 @@ func (pl *planner) planAdoption() error {
 }
 
 // understand reads the site with all that it includes, and what it inherits.
-func (pl *planner) understand(a *adoption) error {
-	tree, err := nginxconf.Parse(a.file, a.content.Content)
+func (pl *planner) understand(a *adoption) (err error) {
+	f := adopt.File{Path: a.file, Content: a.content.Content, Links: func(path string) bool { return a.links[path] != nil }}
+	if t := pl.siteAt(a.file); t != nil {
+		f.Pending = t.route().EnableSSL() && t.managed.Certificate == nil
+		f.Damaged = t.damaged != nil && !errors.Is(t.damaged, resources.ErrUnmanaged)
+	}
+	a.site, err = adopt.Read(f, adopt.Host{
+		Observer: pl.s.obs, Dir: filepath.Dir(pl.e.nginx.ConfPath(pl.s.build)), Settings: pl.s.settings, Configuration: pl.s.configuration,
+	})
 	if err != nil {
 		return notUnderstood(a.file, err.Error())
 	}
-	found := &reasons{file: a.file, included: map[string]int{}}
-	reader := siteReader{obs: pl.s.obs, dir: filepath.Dir(pl.e.nginx.ConfPath(pl.s.build)), reasons: found}
-	a.understanding = &understanding{
-		reasons: found, host: pl.s.settings, tree: reader.read(tree, 0, 0), upstreams: map[string]nginxconf.Directive{},
-	}
-	others := pl.withoutSite(a)
-	a.http = httpLevel(others)
-	for _, level := range [][]nginxconf.Directive{a.http, a.tree} {
-		for _, d := range level {
-			if d.Name == "upstream" && len(d.Args) == 1 {
-				a.upstreams[d.Args[0]] = d
-			}
-		}
-	}
-	if t := pl.siteAt(a.file); t != nil {
-		a.pending = t.route().EnableSSL() && t.managed.Certificate == nil
-		if t.damaged != nil && !errors.Is(t.damaged, resources.ErrUnmanaged) {
-			a.lose(weighsRest, nginxconf.Directive{File: a.file, Line: 1}, "what the damaged header said beside the text: require_healthy, health_check_path")
-		}
-	}
-	a.read()
-	a.usedElsewhere(others)
 	return nil
-}
-
-// withoutSite is the configuration of nginx as it will be without the site.
-func (pl *planner) withoutSite(a *adoption) []nginxconf.Directive {
-	own := map[spot]bool{}
-	for _, d := range a.tree {
-		own[spotOf(d)] = true
-	}
-	isOwn := func(d nginxconf.Directive) bool {
-		at := spotOf(d)
-		if a.links[at.file] != nil {
-			at.file = a.file
-		}
-		return own[at]
-	}
-	var rest []nginxconf.Directive
-	for _, d := range pl.s.configuration {
-		if d.Name == "http" {
-			d.Block = slices.DeleteFunc(slices.Clone(d.Block), isOwn)
-		}
-		rest = append(rest, d)
-	}
-	return rest
 }
 
 // siteAt returns the managed site of a file.
@@ -250,7 +203,7 @@ func (pl *planner) noteDefaultPlace(a *adoption) {
 	}
 	for at, s := range first {
 		if !flagged[at] && (s.File == a.file || a.links[s.File] != nil) {
-			a.note(weighsPlace, nginxconf.Directive{File: a.file, Line: s.Line}, "as the first on port %d it answers names that no site has; the route answers for its own only", at.port)
+			a.site.NoteFirst(s.Line, at.port)
 		}
 	}
 }
@@ -288,7 +241,7 @@ func (pl *planner) finishAdoption() error {
 	if err := pl.compareAdopted(a); err != nil {
 		return err
 	}
-	pl.warnings = append(pl.warnings, a.warnings()...)
+	pl.warnings = append(pl.warnings, a.site.Warnings()...)
 	return a.verdict(pl.req.Adopt.AcceptLosses)
 }
 
@@ -306,7 +259,7 @@ func (pl *planner) compareAdopted(a *adoption) error {
 	if err != nil {
 		return failf(Internal, err, "read what was rendered")
 	}
-	a.compareWith(rendered, cert, func(fullchain string) bool {
+	a.site.CompareWith(rendered, cert, func(fullchain string) bool {
 		l, err := pl.lineage(lineageAt(fullchain))
 		return err == nil && (l.Managed || !l.Known)
 	})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -72,13 +73,23 @@ type world struct {
 	ups    [2]int
 	ports  map[string]int // what each route leads to, after the last success
 
+	told  sync.Mutex
+	trail []string // what was done last, by whomever
+
 	quiet        sync.Mutex   // held while somebody disturbs, and while a visitor looks
 	disturbances atomic.Int64 // odd while one is on its way, doubled
-	graver       atomic.Int64 // those that may take back what the engine has seen before it has told it
+	graver       atomic.Int64 // the same, of those that may take back what the engine has seen before it has told it
 	changes      int
 	seen, unseen int
 	failed       int
 	failures     map[engine.Code]int
+}
+
+// note adds to the trail.
+func (w *world) note(format string, args ...any) {
+	w.told.Lock()
+	defer w.told.Unlock()
+	w.trail = append(w.trail[max(0, len(w.trail)-40):], time.Now().Format("05.000 ")+fmt.Sprintf(format, args...))
 }
 
 func (w *world) nameOf(port int) string {
@@ -106,8 +117,14 @@ func (w *world) change(ctx context.Context) {
 		req = engine.Delete(name)
 	}
 	before, graver := w.disturbances.Load(), w.graver.Load()
-	_, err := w.eng.Do(ctx, req)
+	w.note("%s %s to %q begins, master %d", req.Operation, name, w.nameOf(port), w.lab.MasterPID())
+	res, err := w.eng.Do(ctx, req)
 	after := w.disturbances.Load()
+	if err != nil {
+		w.note("failed: %s", engine.CodeOf(err))
+	} else {
+		w.note("done by master %d: %s", w.lab.MasterPID(), kinds(res.Plan))
+	}
 	w.changes++
 	if err != nil {
 		w.failed++
@@ -125,13 +142,13 @@ func (w *world) change(ctx context.Context) {
 	w.ports[name] = port
 	w.quiet.Lock()
 	defer w.quiet.Unlock()
-	if after%2 == 1 || w.disturbances.Load() != after || w.graver.Load() != graver {
+	if after%2 == 1 || w.disturbances.Load() != after || graver%2 == 1 || w.graver.Load() != graver {
 		w.unseen++
 		return
 	}
 	w.seen++
 	if got := w.answer(name); got != w.nameOf(port) {
-		w.t.Errorf("%s is said to lead to %q, and a visitor gets %q", name, w.nameOf(port), got)
+		w.t.Errorf("%s is said to lead to %q, and a visitor gets %q:\n%s", name, w.nameOf(port), got, strings.Join(w.trail, "\n"))
 	}
 }
 
@@ -158,17 +175,25 @@ func (w *world) disturb(ctx context.Context) {
 		w.quiet.Lock()
 		w.disturbances.Add(1)
 		if w.lab.MasterPID() == 0 {
-			w.graver.Add(1)
-			w.restart() // somebody notices
+			w.note("a restart, as no master runs")
+			w.gravely(w.restart) // somebody notices
 		} else if r.IntN(2) == 0 {
+			w.note("a HUP to %d", w.lab.MasterPID())
 			w.hup()
 		} else {
-			w.graver.Add(1)
-			deeds[r.IntN(len(deeds))]()
+			deed := r.IntN(len(deeds))
+			w.note("deed %d to %d", deed, w.lab.MasterPID())
+			w.gravely(deeds[deed])
 		}
 		w.disturbances.Add(1)
 		w.quiet.Unlock()
 	}
+}
+
+func (w *world) gravely(deed func()) {
+	w.graver.Add(1)
+	defer w.graver.Add(1)
+	deed()
 }
 
 // signal tells the master, if there is one: pid 0 would be every process of this test's group.

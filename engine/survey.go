@@ -155,14 +155,8 @@ type confReader struct {
 	files      int
 }
 
-// Bounds against configurations that include themselves.
-const (
-	maxIncludeDepth = 16
-	maxIncludeFiles = 100_000
-)
-
 func (r *confReader) read(path string, depth int) ([]nginxconf.Directive, error) {
-	if r.files++; depth > maxIncludeDepth || r.files > maxIncludeFiles {
+	if r.files++; depth > nginx.MaxIncludeDepth || r.files > nginx.MaxIncludeFiles {
 		return nil, fmt.Errorf("%s: too many includes", path)
 	}
 	b, err := r.s.obs.ReadFile(path)

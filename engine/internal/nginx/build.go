@@ -16,6 +16,12 @@ import (
 	"github.com/hashicorp/go-version"
 )
 
+// Bounds against configurations that include themselves.
+const (
+	MaxIncludeDepth = 16
+	MaxIncludeFiles = 100_000
+)
+
 // An Nginx is one nginx: its binary, its configuration and its running master process.
 type Nginx struct {
 	bin     string

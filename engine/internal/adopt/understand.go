@@ -1,4 +1,4 @@
-package engine
+package adopt
 
 import (
 	"cmp"
@@ -13,8 +13,8 @@ import (
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
 )
 
-// An understanding is what is made out of a site: what each of its servers does, and the route that does the same.
-type understanding struct {
+// A Site is what is made out of the file of one: what each of its servers does, and the route that does the same.
+type Site struct {
 	*reasons
 	host resources.Settings
 	tree []nginxconf.Directive // the site with all that it includes
@@ -25,7 +25,7 @@ type understanding struct {
 	to        target                         // of the route
 	groups    []nginxconf.Directive          // the upstreams in use
 	known     map[spot]bool                  // conditions and answers that are a part of what a side does
-	pending   bool                           // a managed file that waits for its certificate
+	pending   bool                           // see [File]
 }
 
 // A side is what one server of the site does on its plain sockets, or on its TLS sockets.
@@ -80,7 +80,7 @@ func walk(tree []nginxconf.Directive, see func(d nginxconf.Directive, within []n
 }
 
 // read finds out what each server does, and where the site's requests go.
-func (u *understanding) read() {
+func (u *Site) read() {
 	u.known = map[spot]bool{}
 	for _, d := range u.tree {
 		switch {
@@ -102,7 +102,7 @@ func (u *understanding) read() {
 }
 
 // look finds out what a side does.
-func (u *understanding) look(s *side) {
+func (u *Site) look(s *side) {
 	if by, ok := u.redirection(s.server.Block, s); ok {
 		s.does, s.by = redirects, by
 		return
@@ -135,7 +135,7 @@ func isRoot(location nginxconf.Directive) bool {
 }
 
 // follow returns where a proxy_pass leads.
-func (u *understanding) follow(s *side, location, pass nginxconf.Directive) target {
+func (u *Site) follow(s *side, location, pass nginxconf.Directive) target {
 	constants := scope{s.server.Block, location.Block}.constants()
 	to := expand(pass.Args[0], constants)
 	byVariable := strings.Contains(pass.Args[0], "$")
@@ -153,7 +153,7 @@ func (u *understanding) follow(s *side, location, pass nginxconf.Directive) targ
 }
 
 // redirection returns what sends everybody who asks a block to HTTPS.
-func (u *understanding) redirection(block []nginxconf.Directive, s *side) (by nginxconf.Directive, ok bool) {
+func (u *Site) redirection(block []nginxconf.Directive, s *side) (by nginxconf.Directive, ok bool) {
 	hosts := map[string]bool{} // that are redirected by conditions of their own, as certbot writes them
 	var conditions []nginxconf.Directive
 	for _, d := range block {
@@ -229,7 +229,7 @@ func challenge(d nginxconf.Directive) bool {
 }
 
 // choose makes the first server that passes requests on, with all that pass on to the same, the site.
-func (u *understanding) choose() {
+func (u *Site) choose() {
 	i := slices.IndexFunc(u.sides, func(s *side) bool { return s.does == passes })
 	if i < 0 {
 		u.nothingPassed()
@@ -246,7 +246,7 @@ func (u *understanding) choose() {
 	}
 }
 
-func (u *understanding) nothingPassed() {
+func (u *Site) nothingPassed() {
 	before := len(u.list)
 	walk(u.tree, func(d nginxconf.Directive, within []nginxconf.Directive) {
 		switch {
@@ -264,7 +264,7 @@ func (u *understanding) nothingPassed() {
 	}
 }
 
-func (u *understanding) firstDirective() nginxconf.Directive {
+func (u *Site) firstDirective() nginxconf.Directive {
 	if len(u.sides) > 0 {
 		return u.sides[0].server
 	}
@@ -276,7 +276,7 @@ func isForeignPass(d nginxconf.Directive) bool {
 }
 
 // sharesName reports whether a side has a name of the site.
-func (u *understanding) sharesName(s *side) bool {
+func (u *Site) sharesName(s *side) bool {
 	for _, other := range u.sides {
 		if other == s || !u.isSite(other) {
 			continue
@@ -289,10 +289,10 @@ func (u *understanding) sharesName(s *side) bool {
 }
 
 // isSite reports whether a side passes requests on to where the route will.
-func (u *understanding) isSite(s *side) bool { return s.does == passes && s.target == u.to }
+func (u *Site) isSite(s *side) bool { return s.does == passes && s.target == u.to }
 
 // otherLocations adds the locations that are passed on to the same upstream, and refuses those that go elsewhere.
-func (u *understanding) otherLocations(s *side) {
+func (u *Site) otherLocations(s *side) {
 	walk(s.server.Block, func(d nginxconf.Directive, within []nginxconf.Directive) {
 		if slices.ContainsFunc(within, challenge) || len(within) == 0 {
 			return
@@ -313,12 +313,12 @@ func (u *understanding) otherLocations(s *side) {
 }
 
 // isHTTPS reports whether the site is served over HTTPS.
-func (u *understanding) isHTTPS() bool {
+func (u *Site) isHTTPS() bool {
 	return slices.ContainsFunc(u.sides, func(s *side) bool { return u.isSite(s) && s.tls })
 }
 
 // main is the side whose limits become the route's: the first that passes on, over HTTPS if one does.
-func (u *understanding) main() *side {
+func (u *Site) main() *side {
 	https := u.isHTTPS()
 	for _, s := range u.sides {
 		if u.isSite(s) && s.tls == https {
@@ -329,7 +329,7 @@ func (u *understanding) main() *side {
 }
 
 // of returns what counts in a location of a side, as it is.
-func (u *understanding) of(s *side, location nginxconf.Directive) scope {
+func (u *Site) of(s *side, location nginxconf.Directive) scope {
 	level := slices.Clone(u.http)
 	for _, d := range u.tree {
 		if d.Block == nil {
@@ -340,7 +340,7 @@ func (u *understanding) of(s *side, location nginxconf.Directive) scope {
 }
 
 // names are the site's, those of HTTPS first, and those that are redirected there.
-func (u *understanding) names() []string {
+func (u *Site) names() []string {
 	var names []string
 	add := func(s *side) {
 		for _, name := range s.site.ServerNames {
@@ -382,8 +382,24 @@ func exactName(name string) (string, bool) {
 	return name, ok && !strings.ContainsAny(name, `\^$*+?()[]{}|`)
 }
 
+// Route makes the route that does what the site does, or finds why there is none. was is the route that an edited file was made
+// from; zero if it was made from none.
+func (u *Site) Route(name string, was resources.Route, enabled bool) (r resources.Route, ok bool) {
+	fields := u.fields(name, was)
+	fields.Enabled = new(enabled)
+	main := u.main()
+	if main == nil && u.Has(Refused) {
+		return r, false
+	}
+	r, err := resources.NewRoute(fields)
+	if err != nil && !u.Has(Refused) { // which is why
+		u.refuse(weighsShape, main.server, "no route can be made of it: %v", err)
+	}
+	return r, err == nil
+}
+
 // fields makes a route's fields of what was read. What the text does not say stays as the header of a managed file has it.
-func (u *understanding) fields(name string, was resources.Route) resources.RouteFields {
+func (u *Site) fields(name string, was resources.Route) resources.RouteFields {
 	f := resources.RouteFields{RequireHealthy: new(false)}
 	if !was.IsZero() {
 		f = was.Fields()
@@ -418,7 +434,7 @@ func (u *understanding) fields(name string, was resources.Route) resources.Route
 }
 
 // https says whether the route is served over HTTPS, and whether browsers are told so.
-func (u *understanding) https(f *resources.RouteFields, within scope) {
+func (u *Site) https(f *resources.RouteFields, within scope) {
 	if !u.isHTTPS() {
 		f.EnableSSL = new(u.pending)
 		return
@@ -452,7 +468,7 @@ var nginxDefaults = map[string]string{
 	"client_max_body_size": "1m", "proxy_connect_timeout": "60s", "proxy_read_timeout": "60s", "proxy_send_timeout": "60s",
 }
 
-func (u *understanding) upstream(to string) (t target, problem string) {
+func (u *Site) upstream(to string) (t target, problem string) {
 	at, err := url.Parse(to)
 	switch {
 	case strings.Contains(to, "$"):
@@ -511,7 +527,7 @@ func textOfDirective(d nginxconf.Directive) string {
 }
 
 // port is the one that routes are served on.
-func (u *understanding) port(tls bool) int {
+func (u *Site) port(tls bool) int {
 	if tls {
 		return cmp.Or(u.host.HTTPSPort, 443)
 	}

@@ -1,4 +1,4 @@
-package engine
+package adopt
 
 import (
 	"slices"
@@ -10,7 +10,7 @@ import (
 
 // access refuses to open what the site closes, wherever the file says so. What is inherited from the http block is
 // inherited by the route, too.
-func (u *understanding) access() {
+func (u *Site) access() {
 	walk(u.tree, func(d nginxconf.Directive, within []nginxconf.Directive) {
 		if slices.ContainsFunc(within, challenge) || u.known[spotOf(d)] || slices.ContainsFunc(within, func(w nginxconf.Directive) bool { return u.known[spotOf(w)] }) {
 			return
@@ -49,13 +49,13 @@ func opens(d nginxconf.Directive) bool {
 }
 
 // whoMay reports whether a directive says who may pass what is closed for all sites.
-func (u *understanding) whoMay(d nginxconf.Directive) bool {
+func (u *Site) whoMay(d nginxconf.Directive) bool {
 	by := map[string]string{"auth_basic_user_file": "auth_basic", "ssl_client_certificate": "ssl_verify_client", "ssl_crl": "ssl_verify_client"}[d.Name]
 	return by != "" && len(scope{u.http}.of(by)) > 0
 }
 
 // inherits reports whether the http block says the same, so that the route has it, too. Of addresses the whole list counts.
-func (u *understanding) inherits(d nginxconf.Directive, within []nginxconf.Directive) bool {
+func (u *Site) inherits(d nginxconf.Directive, within []nginxconf.Directive) bool {
 	if len(within) > 0 && d.Name == "deny" {
 		names := []string{"allow", "deny"}
 		return sameTexts(scope{u.http}.of(names...), scope{within[len(within)-1].Block}.of(names...))
@@ -64,7 +64,7 @@ func (u *understanding) inherits(d nginxconf.Directive, within []nginxconf.Direc
 }
 
 // answer judges a fixed answer: one that is an error closes a place, and a redirect would be lost.
-func (u *understanding) answer(d nginxconf.Directive, within []nginxconf.Directive) {
+func (u *Site) answer(d nginxconf.Directive, within []nginxconf.Directive) {
 	if len(within) == 0 || u.isRedirection(d) {
 		return
 	}
@@ -83,16 +83,16 @@ func (u *understanding) answer(d nginxconf.Directive, within []nginxconf.Directi
 }
 
 // isRedirection reports whether a directive is what leads a side to HTTPS.
-func (u *understanding) isRedirection(d nginxconf.Directive) bool {
+func (u *Site) isRedirection(d nginxconf.Directive) bool {
 	return slices.ContainsFunc(u.sides, func(s *side) bool { return s.does == redirects && spotOf(s.by) == spotOf(d) })
 }
 
 // isOfSite reports whether the site is served by a server.
-func (u *understanding) isOfSite(server nginxconf.Directive) bool {
+func (u *Site) isOfSite(server nginxconf.Directive) bool {
 	return slices.ContainsFunc(u.sides, func(s *side) bool { return u.isSite(s) && spotOf(s.server) == spotOf(server) })
 }
 
-func (u *understanding) rewrite(d nginxconf.Directive) {
+func (u *Site) rewrite(d nginxconf.Directive) {
 	if len(d.Args) == 0 || u.isRedirection(d) {
 		return
 	}

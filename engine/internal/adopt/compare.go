@@ -1,4 +1,4 @@
-package engine
+package adopt
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 
 // A comparison is of what a site does with what its route will do: values, and where they count.
 type comparison struct {
-	*understanding
+	*Site
 	route  map[bool]scope // its location, over plain HTTP and over HTTPS
 	listen []resources.Listen
 	cert   *resources.CertificateFiles
@@ -20,9 +20,10 @@ type comparison struct {
 	isOwn func(fullchain string) bool
 }
 
-// compareWith finds what the route, as it is rendered, does otherwise.
-func (u *understanding) compareWith(rendered []nginxconf.Directive, cert *resources.CertificateFiles, isOwn func(string) bool) {
-	c := &comparison{understanding: u, route: map[bool]scope{}, cert: cert, isOwn: isOwn}
+// CompareWith finds what the route, as it is rendered, does otherwise. isOwn reports whether certbot's certificate at a path is
+// renewed by this program.
+func (u *Site) CompareWith(rendered []nginxconf.Directive, cert *resources.CertificateFiles, isOwn func(string) bool) {
+	c := &comparison{Site: u, route: map[bool]scope{}, cert: cert, isOwn: isOwn}
 	for _, d := range rendered {
 		if d.Name != "server" {
 			continue
@@ -272,7 +273,7 @@ func (c *comparison) shared() {
 		switch {
 		case d.Name == "server", d.Name == "http", d.Name == "events":
 		case d.Name == "upstream":
-			// Nobody else uses it, see [understanding.usedElsewhere].
+			// Nobody else uses it, see [Site.usedElsewhere].
 		case d.Name == "map" && len(d.Args) == 2 && d.Args[0] == "$http_upgrade":
 			// Every route has this: who else uses it is looked for with all others.
 		default:
@@ -299,7 +300,7 @@ func (c *comparison) upstreamBlock(block nginxconf.Directive) {
 }
 
 // usedElsewhere refuses to take away what the rest of the configuration uses.
-func (u *understanding) usedElsewhere(rest []nginxconf.Directive) {
+func (u *Site) usedElsewhere(rest []nginxconf.Directive) {
 	for _, d := range u.tree {
 		var word string
 		switch {

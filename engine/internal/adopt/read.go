@@ -1,4 +1,4 @@
-package engine
+package adopt
 
 import (
 	"os"
@@ -7,8 +7,77 @@ import (
 	"strings"
 
 	"github.com/fullpotential-ai/proxy-manager/engine/host"
+	"github.com/fullpotential-ai/proxy-manager/engine/internal/nginx"
+	"github.com/fullpotential-ai/proxy-manager/resources"
 	"github.com/fullpotential-ai/proxy-manager/resources/nginxconf"
 )
+
+// A File is that of a site, and what has to be known to read it.
+type File struct {
+	Path    string
+	Content []byte
+	Links   func(path string) bool // reports whether nginx reaches the file by a link at the path
+	// Pending: it is a managed file that waits for its certificate. Damaged: its header can't be read, so what only that said is lost.
+	Pending, Damaged bool
+}
+
+// A Host is what a site is read on.
+type Host struct {
+	Observer      *host.Observer
+	Dir           string // what relative includes are relative to
+	Settings      resources.Settings
+	Configuration []nginxconf.Directive // what nginx reads but for managed sites
+}
+
+// Read reads a site with all that it includes, and what it inherits. An error is one of syntax.
+func Read(f File, h Host) (*Site, error) {
+	tree, err := nginxconf.Parse(f.Path, f.Content)
+	if err != nil {
+		return nil, err
+	}
+	found := &reasons{file: f.Path, included: map[string]int{}}
+	reader := siteReader{obs: h.Observer, dir: h.Dir, reasons: found}
+	u := &Site{reasons: found, host: h.Settings, tree: reader.read(tree, 0, 0), upstreams: map[string]nginxconf.Directive{}, pending: f.Pending}
+	others := u.without(h.Configuration, f.Links)
+	u.http = httpLevel(others)
+	for _, level := range [][]nginxconf.Directive{u.http, u.tree} {
+		for _, d := range level {
+			if d.Name == "upstream" && len(d.Args) == 1 {
+				u.upstreams[d.Args[0]] = d
+			}
+		}
+	}
+	if f.Damaged {
+		u.lose(weighsRest, nginxconf.Directive{File: f.Path, Line: 1}, "what the damaged header said beside the text: require_healthy, health_check_path")
+	}
+	u.read()
+	u.usedElsewhere(others)
+	u.access()
+	return u, nil
+}
+
+// without is the configuration of nginx as it will be without the site.
+func (u *Site) without(configuration []nginxconf.Directive, links func(string) bool) []nginxconf.Directive {
+	own := map[spot]bool{}
+	for _, d := range u.tree {
+		own[spotOf(d)] = true
+	}
+	isOwn := func(d nginxconf.Directive) bool {
+		at := spotOf(d)
+		if links(at.file) {
+			at.file = u.file
+		}
+		return own[at]
+	}
+	var rest []nginxconf.Directive
+	for _, d := range configuration {
+		if d.Name == "http" {
+			d.Block = slices.DeleteFunc(slices.Clone(d.Block), isOwn)
+		}
+		rest = append(rest, d)
+	}
+	return rest
+}
 
 // A siteReader reads a site with all that it includes: what it says elsewhere counts as what it says itself.
 type siteReader struct {
@@ -51,7 +120,7 @@ func (r *siteReader) include(d nginxconf.Directive, line, depth int) []nginxconf
 	}
 	var out []nginxconf.Directive
 	for _, path := range paths {
-		if r.files++; depth >= maxIncludeDepth || r.files > maxIncludeFiles {
+		if r.files++; depth >= nginx.MaxIncludeDepth || r.files > nginx.MaxIncludeFiles {
 			r.reasons.refuse(weighsAccess, d, "include %s: too many includes", d.Args[0])
 			return out
 		}
